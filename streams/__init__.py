@@ -1,0 +1,1 @@
+"""keystatus: from what exchanges answer about API keys to the status of every key."""

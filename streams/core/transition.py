@@ -1,0 +1,169 @@
+"""From one assessed record and the key's state to the next state and, perhaps, a change.
+
+Every function here returns new values and looks at no clock: "now" is the record's own
+time. A record that changes nothing says why.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from schemas.check_result import CheckResult
+from schemas.deadline import Deadline
+from schemas.key_state import KeyState, NextDeadline, Progress
+from schemas.status_change import KeyStatusChanged
+from schemas.vocabulary import Certainty, ChangeTrigger, ErrorType, Outcome, Permission, Reason, Status
+from streams.core.changes import change_by_check, change_without_result, state_after, state_before_any
+from streams.core.confirmation import CONFIRMATION, Confirm, extend, is_lasting, is_repeated
+from streams.core.deadlines import DUE, next_deadline
+from streams.core.decision_table import Assessment, Facts, Finding
+from streams.core.disposition import Disposition
+from streams.core.ordering import horizon, is_from_the_future
+from streams.core.policy import Policy
+from streams.core.record import Record, moment_of
+
+
+class Transition(NamedTuple):
+    """``state`` is the state to keep when ``touched``; None then removes the key."""
+
+    disposition: Disposition
+    state: KeyState | None = None
+    change: KeyStatusChanged | None = None
+    touched: bool = False
+
+
+#: Refusals that are normal for a key which the exchange has not spread to all its servers yet.
+_NOT_YET_THERE: Final = frozenset({ErrorType.KEY_NOT_FOUND, ErrorType.KEY_NOT_ACTIVATED})
+
+
+def transition(record: Record, state: KeyState | None, facts: Facts, assessment: Assessment) -> Transition:
+    """Commit what was found, or hold it back until it is confirmed."""
+    finding = assessment.finding
+    if finding is None:
+        unclassified = facts.verdict.error_type is ErrorType.UNCLASSIFIED
+        return Transition(Disposition.UNCLASSIFIED if unclassified else Disposition.SAYS_NOTHING)
+    held = state.status if state is not None else None
+    memory = _remember(record, state, facts, finding)
+    disposition = _confirm(held, finding, memory, facts)
+    if disposition is not Disposition.CHANGED:
+        return Transition(disposition, _kept(state, facts, memory, held), None, touched=True)
+    change = change_by_check(record, state, facts, assessment, finding)
+    settled = memory.model_copy(update={"ambiguous": None, "inconclusive": None})
+    observed_at = facts.at if state is None else max(state.observed_at, facts.at)
+    kept = state_after(change, observed_at, _with_deadline(finding.status, settled, facts))
+    return Transition(disposition, kept, change, touched=True)
+
+
+def _confirm(held: Status | None, finding: Finding, memory: Progress, facts: Facts) -> Disposition:
+    """Whether the finding is believed now, by the confirmation table."""
+    if finding.status is held:
+        return Disposition.UNCHANGED
+    if _is_in_grace(finding, memory, facts):
+        return Disposition.PENDING
+    needed = CONFIRMATION[held][finding.certainty]
+    if needed is Confirm.NEVER:
+        return Disposition.INCONCLUSIVE
+    if needed is Confirm.AT_ONCE:
+        return Disposition.CHANGED
+    if needed is Confirm.WHEN_REPEATED:
+        believed = is_repeated(memory.ambiguous, facts.at, facts.policy)
+    else:
+        believed = is_lasting(memory, facts.at, facts.policy)
+    return Disposition.CHANGED if believed else Disposition.PENDING
+
+
+def _is_in_grace(finding: Finding, memory: Progress, facts: Facts) -> bool:
+    """Whether a refusal may come from a key that was replaced a moment ago."""
+    replaced_at = memory.credential_at
+    if replaced_at is None or finding.status is not Status.INVALID:
+        return False
+    doubtful = finding.certainty is Certainty.AMBIGUOUS or facts.verdict.error_type in _NOT_YET_THERE
+    return doubtful and facts.at - replaced_at < timedelta(seconds=facts.policy.replaced_key_grace_s)
+
+
+def _remember(record: Record, state: KeyState | None, facts: Facts, finding: Finding) -> Progress:
+    """The progress with this result added: what it showed, and what it leaves in doubt."""
+    result, memory, at = facts.result, facts.memory, facts.at
+    same_moment = state is not None and state.observed_at == at
+    update: dict[str, object] = {
+        "offset": record.offset,
+        "event_ids": (*memory.event_ids, result.event_id) if same_moment else (result.event_id,),
+        "expires_at": facts.expires_at,
+        "ip_restricted": facts.ip_restricted,
+        "granted": _granted(memory.granted, result) if facts.key_was_read else memory.granted,
+    }
+    update |= _doubts(state, memory, finding, at)
+    if result.outcome is Outcome.OK:
+        update["last_success_at"] = at
+    return memory.model_copy(update=update)
+
+
+def _doubts(state: KeyState | None, memory: Progress, finding: Finding, at: datetime) -> dict[str, object]:
+    """How the streaks of doubtful answers go on. A definite answer ends them all."""
+    if finding.certainty is Certainty.DEFINITE:
+        return {
+            "ambiguous": None,
+            "inconclusive": None,
+            "unconfirmed_since": None,
+            "last_authoritative_at": at,
+        }
+    if state is not None and finding.status is state.status:
+        return {}
+    if finding.certainty is Certainty.AMBIGUOUS:
+        return {"ambiguous": extend(memory.ambiguous, finding, at), "inconclusive": None}
+    return {
+        "inconclusive": extend(memory.inconclusive, finding, at),
+        "unconfirmed_since": memory.unconfirmed_since or at,
+    }
+
+
+def _granted(before: tuple[Permission, ...], result: CheckResult) -> tuple[Permission, ...]:
+    """Every permission that was ever reported as on, in the order of the vocabulary."""
+    shown = result.permissions
+    new = [name for name in Permission if getattr(shown, name) and name not in before]
+    return tuple(name for name in Permission if name in before or name in new) if new else before
+
+
+def _kept(state: KeyState | None, facts: Facts, memory: Progress, held: Status | None) -> KeyState:
+    """The state after a record that changed no status."""
+    progress = _with_deadline(held, memory, facts)
+    if state is None:
+        return state_before_any(facts, progress)
+    result = facts.result
+    return state.model_copy(
+        update={
+            "account_id": result.account_id,
+            "exchange": result.exchange,
+            "environment": result.environment,
+            "observed_at": max(state.observed_at, facts.at),
+            "progress": progress,
+        }
+    )
+
+
+def _with_deadline(status: Status | None, memory: Progress, facts: Facts) -> Progress:
+    deadline = next_deadline(status, memory.expires_at, facts.at, facts.policy)
+    return memory.model_copy(update={"next_deadline": deadline})
+
+
+def fall_due(record: Record, state: KeyState | None, deadline: Deadline, policy: Policy) -> Transition:
+    """Row 8 without a result: a moment has come that the key's state was waiting for."""
+    if state is None or state.progress.next_deadline != NextDeadline(kind=deadline.kind, due_at=deadline.due_at):
+        return Transition(Disposition.OBSOLETE)
+    if is_from_the_future(record, deadline.due_at, policy):
+        return Transition(Disposition.FUTURE)
+    status, reason = DUE[deadline.kind]
+    change = change_without_result(record, state, status, reason, deadline.due_at, ChangeTrigger.DEADLINE)
+    expires_at = state.progress.expires_at
+    progress = state.progress.model_copy(
+        update={"next_deadline": next_deadline(status, expires_at, deadline.due_at, policy)}
+    )
+    return Transition(Disposition.CHANGED, state_after(change, state.observed_at, progress), change, touched=True)
+
+
+def remove(record: Record, state: KeyState | None) -> Transition:
+    """A null value: the last change of this key, and no state any more."""
+    if state is None:
+        return Transition(Disposition.UNKNOWN_KEY)
+    at = moment_of(record.timestamp) or horizon(state)
+    change = change_without_result(record, state, None, Reason.REMOVED, at, ChangeTrigger.REMOVAL)
+    return Transition(Disposition.CHANGED, None, change, touched=True)
