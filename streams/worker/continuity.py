@@ -1,0 +1,71 @@
+"""Offset continuity: every offset of a partition is processed once, in order, or told as lost.
+
+Faust can drop what it fetched around a rebalance and go on with later offsets. This is
+the cure: the next offset to process is remembered here, and a batch that starts later
+is a skipped range. Pure; the caller seeks.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aiokafka import ConsumerRecord
+
+from streams.worker.batch import RecordBatch
+
+
+class Admitted(NamedTuple):
+    """What of a batch comes next: its records, and the offset after it."""
+
+    records: Sequence[ConsumerRecord[bytes | None, bytes | None]]
+    end: int
+
+
+class Gap(NamedTuple):
+    """A range that was skipped: fetch again from ``start``."""
+
+    start: int
+    end: int
+
+
+class Continuity:
+    """The story of one assigned partition.
+
+    ``next_offset`` is the next offset to process; None until the committed offset is known.
+    ``lost`` counts offsets that the log itself no longer had (retention).
+    """
+
+    def __init__(self) -> None:
+        self.next_offset: int | None = None
+        self.lost = 0
+        self._epoch = 0
+        self._gap_tried: Gap | None = None
+
+    def begin(self, offset: int) -> None:
+        """Start at the committed offset. Later calls change nothing: what was processed stays so."""
+        if self.next_offset is None:
+            self.next_offset = offset
+
+    def rewound(self, epoch: int) -> None:
+        """The partition was set back: only batches of this epoch or later count."""
+        self._epoch = epoch
+
+    def admit(self, batch: RecordBatch) -> Admitted | Gap | None:
+        """What to do with the next batch; None: nothing, it is done or out of date."""
+        expected = self.next_offset
+        if expected is None or batch.epoch < self._epoch or batch.end <= expected:
+            return None
+        if batch.start > expected and not self._is_real(Gap(expected, batch.start)):
+            return Gap(expected, batch.start)
+        self.next_offset = batch.end
+        self._gap_tried = None
+        if batch.start >= expected:
+            return Admitted(batch.records, batch.end)
+        return Admitted([record for record in batch.records if record.offset >= expected], batch.end)
+
+    def _is_real(self, gap: Gap) -> bool:
+        """Whether the gap came back after fetching again: then the log no longer has it."""
+        if self._gap_tried != gap:
+            self._gap_tried = gap
+            return False
+        self.lost += gap.end - gap.start
+        return True

@@ -1,0 +1,144 @@
+"""Every metric of the worker: names, labels, help. Read off decisions, batch by batch.
+
+No label ever holds a key, a customer or a text of an exchange; an exchange that the
+catalogue does not know counts as ``other``.
+"""
+
+from collections.abc import Iterable, Iterator
+from time import time
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from schemas.vocabulary import DeadLetterReason, Outcome, Status
+from streams.core.disposition import IGNORED
+from streams.worker.states import PENDING
+from streams.worker.tally import Tally
+
+if TYPE_CHECKING:
+    from streams.worker.ownership import Ownership
+    from streams.worker.partition import Partition
+
+#: An exchange without rules; keeps unknown names from becoming series.
+OTHER: Final = "other"
+
+_STATUSES: Final = (*(status.value for status in Status), PENDING)
+
+#: Seconds: from a few ms behind a live connector to the hours of a backlog.
+_LATENCY_BUCKETS: Final = (
+    0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200,
+)  # fmt: skip
+
+
+class Metrics:
+    """The metrics of one worker, on a registry of its own choice."""
+
+    def __init__(self, registry: CollectorRegistry, exchanges: Iterable[str]) -> None:
+        self.registry = registry
+        self._exchanges = frozenset(exchanges)
+        self.results = Counter(
+            "keystatus_results", "Check results read, by exchange and outcome.", ["exchange", "outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self.changes = Counter(
+            "keystatus_status_changes", "Status changes committed; 'none' is before the first and after the last.",
+            ["exchange", "from", "to"], registry=registry,
+        )  # fmt: skip
+        self.dead_letters = Counter(
+            "keystatus_dead_letters", "Records that could not be read, by reason.", ["reason"], registry=registry
+        )
+        self.ignored = Counter(
+            "keystatus_ignored_records", "Records that left their key as it was, by reason.", ["reason"],
+            registry=registry,
+        )  # fmt: skip
+        self.unclassified = Counter(
+            "keystatus_unclassified_errors", "Error answers that no rule knows: each is a rule to write.",
+            ["exchange"], registry=registry,
+        )  # fmt: skip
+        self.latency = Histogram(
+            "keystatus_check_to_change_seconds", "From the exchange's answer to the committed status change.",
+            buckets=_LATENCY_BUCKETS, registry=registry,
+        )  # fmt: skip
+        self.gaps_healed = Counter(
+            "keystatus_gaps_healed", "Ranges of the log that were skipped and fetched again.", registry=registry
+        )
+        self.rebalances = Counter(
+            "keystatus_rebalances", "Assignments of partitions to this worker.", registry=registry
+        )
+        self.recovery_seconds = Gauge(
+            "keystatus_recovery_seconds", "How long the last recovery took, from assignment to ready.",
+            registry=registry,
+        )  # fmt: skip
+        self._initialise()
+
+    def exchange(self, name: str) -> str:
+        """The label of an exchange."""
+        return name if name in self._exchanges else OTHER
+
+    def observe(self, tally: Tally) -> None:
+        """Add what one committed transaction has counted."""
+        for (exchange, outcome), count in tally.results.items():
+            self.results.labels(self.exchange(exchange), outcome).inc(count)
+        for (exchange, before, after), count in tally.changes.items():
+            self.changes.labels(self.exchange(exchange), before, after).inc(count)
+        for reason, count in tally.dead_letters.items():
+            self.dead_letters.labels(reason).inc(count)
+        for disposition in tally.dispositions.keys() & IGNORED:
+            self.ignored.labels(disposition).inc(tally.dispositions[disposition])
+        for exchange, count in tally.unclassified.items():
+            self.unclassified.labels(self.exchange(exchange)).inc(count)
+        now = time()
+        for changed_at in tally.changed_at:
+            self.latency.observe(max(0.0, now - changed_at))
+
+    def _initialise(self) -> None:
+        """Series exist from the start, so that their first event is an increase."""
+        for exchange in (*self._exchanges, OTHER):
+            self.unclassified.labels(exchange)
+            for outcome in Outcome:
+                self.results.labels(exchange, outcome)
+        for reason in DeadLetterReason:
+            self.dead_letters.labels(reason)
+        for disposition in IGNORED:
+            self.ignored.labels(disposition)
+
+
+class OwnedKeys(Collector):
+    """The distribution and the lag, taken at each scrape from the partitions that are ours.
+
+    The sum over all workers equals the number of keys, because a partition is counted by
+    its one owner only, and by nobody while it changes hands.
+    """
+
+    def __init__(self, ownership: "Ownership", metrics: Metrics) -> None:
+        self._ownership = ownership
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One sample per exchange and status, zeros included, so that no series vanishes."""
+        owned = list(self._ownership.countable())
+        yield self._keys_of(owned)
+        yield GaugeMetricFamily(
+            "keystatus_lag_records", "Records of the owned partitions that are not decided yet.",
+            value=sum(partition.lag for partition in owned),
+        )  # fmt: skip
+        yield GaugeMetricFamily(
+            "keystatus_owned_partitions", "Partitions that this worker owns and has recovered.", value=len(owned)
+        )
+
+    def _keys_of(self, owned: list["Partition"]) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "keystatus_keys", "Keys by exchange and status, of the partitions that this worker owns.",
+            labels=["exchange", "status"],
+        )  # fmt: skip
+        totals: dict[tuple[str, str], int] = {}
+        for partition in owned:
+            for (name, status), count in partition.states.counts.items():
+                place = (self._metrics.exchange(name), status)
+                totals[place] = totals.get(place, 0) + count
+        for exchange in sorted({exchange for exchange, _ in totals}):
+            for status in _STATUSES:
+                family.add_metric([exchange, status], totals.get((exchange, status), 0))
+        return family

@@ -1,0 +1,188 @@
+"""Faust's transport, handing over each poll of a partition as one message.
+
+Stock Faust makes several tasks and a queue hop for each record, and after a rebalance it
+can lose what it fetched. Faust lets a transport be replaced, so both are cured here and
+everything else of it stays: app, agent, table, recovery, assignor. All of this rests on
+private methods of pinned versions; ``streams.worker.versions`` refuses any other.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from time import monotonic
+from typing import TYPE_CHECKING, Any, cast
+
+import aiokafka
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from streams.worker.batch import RecordBatch
+
+if TYPE_CHECKING:
+    from streams.worker.app import KeystatusApp
+
+#: How long the broker holds an empty fetch, in ms. Faust fixes 1,500: a partition that has
+#: just become empty then waits for the fetch in flight, which is what a new result feels.
+FETCH_MAX_WAIT_MS = 10
+
+#: How long one poll waits for records while a table recovers, in seconds. Short, because the
+#: end of a changelog may be a transaction marker, which wakes nobody.
+RECOVERY_POLL_S = 0.05
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that fetches. It alone touches the aiokafka consumer."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._epochs: defaultdict[TP, int] = defaultdict(int)
+        #: When the group coordinator last confirmed that we are a member, by the monotonic clock.
+        self.confirmed_at = 0.0
+
+    async def on_start(self) -> None:
+        """Start the consumer and listen to its heartbeats."""
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        heartbeat = coordinator._do_heartbeat
+
+        async def confirmed_heartbeat() -> bool:
+            alive = bool(await heartbeat())
+            if alive:
+                self.confirmed_at = monotonic()
+            return alive
+
+        coordinator._do_heartbeat = confirmed_heartbeat
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust offers no setting for these two; aiokafka reads them when it starts.
+        consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        return consumer
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature is Faust's
+        max_records: int | None = None,
+    ) -> dict[TP, list[RecordBatch]]:
+        """One poll: a batch for each partition whose position moved, with or without records."""
+        fetcher = consumer._fetcher
+        patience = RECOVERY_POLL_S if self.app.in_recovery else (timeout or 0)
+        deadline = monotonic() + patience
+        while self.consumer.flow_active:
+            if consumer._closed or fetcher._closed:
+                raise driver.ConsumerStoppedError
+            if consumer._subscription.reassignment_in_progress:
+                await consumer._subscription.wait_for_assignment()
+            # No await may come between these three lines and the drain: nobody may seek there.
+            before = self._positions(consumer, active_partitions)
+            drained = await fetcher.fetched_records(active_partitions, timeout=0, max_records=max_records)
+            batches = self._batches(consumer, before, drained)
+            left = deadline - monotonic()
+            if batches or left <= 0:
+                return batches
+            await asyncio.wait([fetcher._create_fetch_waiter()], timeout=left)
+        return {}
+
+    def _positions(self, consumer: aiokafka.AIOKafkaConsumer, partitions: set[TP]) -> dict[TP, int]:
+        assignment = consumer._subscription.subscription.assignment
+        if assignment is None:
+            return {}
+        states = {tp: assignment.state_value(tp) for tp in partitions if tp in assignment.tps}
+        return {tp: state.position for tp, state in states.items() if state.has_valid_position}
+
+    def _batches(
+        self, consumer: aiokafka.AIOKafkaConsumer, before: Mapping[TP, int], drained: Mapping[TP, list[Any]]
+    ) -> dict[TP, list[RecordBatch]]:
+        after = self._positions(consumer, set(before))
+        return {
+            tp: [RecordBatch(tp.topic, tp.partition, start, after[tp], self._epochs[tp], drained.get(tp, ()))]
+            for tp, start in before.items()
+            if after.get(tp, start) > start
+        }
+
+    async def rewind(self, tp: TP, offset: int) -> int:
+        """Fetch a partition again from an offset; returns the epoch of the batches to come."""
+        return cast(int, await self.call_thread(self._rewind, tp, offset))
+
+    async def _rewind(self, tp: TP, offset: int) -> int:
+        self._ensure_consumer().seek(tp, offset)
+        self._epochs[tp] += 1
+        return self._epochs[tp]
+
+
+class Consumer(driver.Consumer):
+    """Faust's consumer: leaves committing to our transactions, tells the app who owns what."""
+
+    app: "KeystatusApp"
+    _thread: ConsumerThread
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def confirmed_at(self) -> float:
+        """When this worker was last known to be a member of its group, by the monotonic clock."""
+        return self._thread.confirmed_at
+
+    async def rewind(self, tp: TP, offset: int) -> int:
+        """Fetch a partition again from an offset; returns the epoch of the batches to come."""
+        return await self._thread.rewind(tp, offset)
+
+    def _to_message(self, tp: TP, record: RecordBatch) -> ConsumerMessage:
+        last = record.records[-1] if record.records else None
+        return ConsumerMessage(
+            record.topic,
+            record.partition,
+            record.end - 1,
+            last.timestamp / 1000 if last is not None else 0.0,
+            0,
+            None,
+            None,
+            cast(bytes, record),  # the message's value is the batch: that is the whole idea
+            None,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """Never commit: the transaction of a batch carries the source offset."""
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        self._gap.pop(tp, None)
+        return None
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Fence earlier owners first; only then may the table's recovery read."""
+        self._thread.confirmed_at = monotonic()
+        await self.app.ownership.begin(assigned, generation_id)
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish and commit what is in flight, then let go."""
+        self.app.ownership.suspend()
+        await super().on_partitions_revoked(revoked)
+        self._buffered_partitions.difference_update(revoked)
+        await self.app.ownership.end()
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek, and tell the partitions where their story goes on."""
+        committed = await super().seek_to_committed()
+        fresh = {tp for tp, offset in committed.items() if not offset}
+        earliest = await self.earliest_offsets(*fresh) if fresh else {}
+        self.app.ownership.start_at({tp: offset or earliest[tp] for tp, offset in committed.items()})
+        return committed
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """As Faust asks for them at the start of a recovery; the table checks its reading against them."""
+        earliest = await super().earliest_offsets(*partitions)
+        self.app.ownership.changelog_begins_at(earliest)
+        return earliest
+
+
+class Transport(driver.Transport):
+    """Connects Faust with our consumer."""
+
+    Consumer = Consumer
