@@ -55,6 +55,11 @@ class Ownership:
         return list(self._partitions.values())
 
     @property
+    def generation(self) -> int | None:
+        """The group generation whose partitions are ours and fenced; None during a rebalance."""
+        return self._generation
+
+    @property
     def keys(self) -> int:
         """How many keys the owned partitions hold."""
         return sum(len(partition.states) for partition in self._partitions.values())
@@ -76,7 +81,6 @@ class Ownership:
 
     async def begin(self, assigned: set[TP], generation: int) -> None:
         """Own these partitions; earlier owners are fenced when this returns."""
-        self._generation = generation
         self._began_at = monotonic()
         self._metrics.rebalances.inc()
         consumer, store = self._consumer(), self._store()
@@ -86,6 +90,7 @@ class Ownership:
                 states = store.partition(tp.partition)
                 self._partitions[tp.partition] = Partition(tp, states, producer, consumer, self._decide, self._metrics)
         await asyncio.gather(*(partition.start() for partition in self._partitions.values()))
+        self._generation = generation
 
     def suspend(self) -> None:
         """A rebalance has started: our keys may be somebody else's soon."""
@@ -105,8 +110,15 @@ class Ownership:
         self._metrics.recovery_seconds.set(monotonic() - self._began_at)
         logger.info("ready: %d partitions, %d keys", len(self._partitions), self.keys)
 
-    def start_at(self, offsets: Mapping[TP, int]) -> None:
-        """The committed offsets of the source partitions, where their story goes on."""
+    def start_at(self, offsets: Mapping[TP, int], generation: int | None) -> None:
+        """The committed offsets of the source partitions, where their story goes on.
+
+        ``generation`` is that of when they were asked for. An answer to a question from
+        before earlier owners were fenced, or from before our own last transactions were
+        done, may be out of date: Faust also asks while a rebalance is under way.
+        """
+        if generation is None or generation != self._generation:
+            return
         for tp, offset in offsets.items():
             partition = self._partitions.get(tp.partition)
             if partition is not None and tp == partition.tp:

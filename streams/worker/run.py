@@ -15,7 +15,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from streams import provision
+from streams import logs, provision
 from streams.catalogue import load_rules
 from streams.errors import Exit
 from streams.settings import Settings, load_policy
@@ -41,6 +41,7 @@ _GC_THRESHOLD = 100_000
 
 def run_worker(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code. Fatal faults end the process."""
+    logs.configure(settings)
     versions.verify()
     gc.set_threshold(_GC_THRESHOLD, 50, 100)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())

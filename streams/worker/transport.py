@@ -169,10 +169,11 @@ class Consumer(driver.Consumer):
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek, and tell the partitions where their story goes on."""
+        generation = self.app.ownership.generation
         committed = await super().seek_to_committed()
         fresh = {tp for tp, offset in committed.items() if not offset}
         earliest = await self.earliest_offsets(*fresh) if fresh else {}
-        self.app.ownership.start_at({tp: offset or earliest[tp] for tp, offset in committed.items()})
+        self.app.ownership.start_at({tp: offset or earliest[tp] for tp, offset in committed.items()}, generation)
         return committed
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
