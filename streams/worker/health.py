@@ -2,7 +2,7 @@
 
 import threading
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 from streams.errors import Exit
 from streams.worker.fatal import fatal
@@ -19,7 +19,17 @@ COMMIT_LIMIT_S: Final = 60.0
 #: Seconds from an assignment to ready: a million keys take a few.
 READY_LIMIT_S: Final = 300.0
 
+#: Seconds in which a partition with a lag must be read on.
+MOVE_LIMIT_S: Final = 30.0
+
 _LOOK_EVERY_S: Final = 1.0
+
+
+class _Standing(NamedTuple):
+    """Where a partition with a lag stands, and since when."""
+
+    offset: int
+    since: float
 
 
 class Health:
@@ -29,6 +39,7 @@ class Health:
         self._ownership = ownership
         self._turned_at = monotonic()
         self._unready_since: float | None = monotonic()
+        self._standing: dict[int, _Standing] = {}
         self._ended = threading.Event()
 
     def turn(self) -> None:
@@ -64,10 +75,26 @@ class Health:
             since = partition.busy_since
             if since is not None and now - since > COMMIT_LIMIT_S:
                 found.append((Exit.STUCK, f"partition {partition.tp.partition}: no commit for {now - since:.0f} s"))
+        found += self._not_moving(now)
         self._unready_since = None if self._ownership.is_ready else (self._unready_since or now)
         if self._unready_since is not None and now - self._unready_since > READY_LIMIT_S:
             waited = now - self._unready_since
             found.append((Exit.RECOVERY_FAILED, f"not joined and recovered after {waited:.0f} s"))
+        return found
+
+    def _not_moving(self, now: float) -> list[tuple[Exit, str]]:
+        """Partitions that have records to read and read none: Faust can lose a poll without a trace."""
+        before, self._standing = self._standing, {}
+        found = []
+        for partition in self._ownership.countable():
+            number, offset = partition.tp.partition, partition.continuity.next_offset
+            if not partition.lag or offset is None:
+                continue
+            stood = before.get(number)
+            since = stood.since if stood is not None and stood.offset == offset else now
+            self._standing[number] = _Standing(offset, since)
+            if now - since > MOVE_LIMIT_S:
+                found.append((Exit.STUCK, f"partition {number}: at offset {offset} for {now - since:.0f} s with a lag"))
         return found
 
     def _watch(self) -> None:

@@ -84,7 +84,7 @@ class Partition:
     @property
     def lag(self) -> int:
         """Records of the log that are not decided yet, as far as the last fetch has seen it."""
-        end, done = self._consumer.highwater(self.tp), self.continuity.next_offset
+        end, done = self._consumer.seen_end(self.tp), self.continuity.next_offset
         return 0 if done is None else max(0, (end or 0) - done)
 
     async def take(self, batch: RecordBatch, event: EventT) -> None:

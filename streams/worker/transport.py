@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: just become empty then waits for the fetch in flight, which is what a new result feels.
 FETCH_MAX_WAIT_MS = 10
 
+#: How often a closed gate is looked at again, in seconds: what a recovery adds to its end.
+_GATE_LOOK_S = 0.01
+
 #: How long one poll waits for records while a table recovers, in seconds. Short, because the
 #: end of a changelog may be a transaction marker, which wakes nobody.
 RECOVERY_POLL_S = 0.05
@@ -87,10 +90,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return {}
 
     def _positions(self, consumer: aiokafka.AIOKafkaConsumer, partitions: set[TP]) -> dict[TP, int]:
-        assignment = consumer._subscription.subscription.assignment
-        if assignment is None:
-            return {}
-        states = {tp: assignment.state_value(tp) for tp in partitions if tp in assignment.tps}
+        states = _assigned(consumer, partitions)
         return {tp: state.position for tp, state in states.items() if state.has_valid_position}
 
     def _batches(
@@ -103,6 +103,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if after.get(tp, start) > start
         }
 
+    def seen_end(self, tp: TP) -> int | None:
+        """The end of a partition as its last fetch told it; None when it is not ours or not fetched yet."""
+        state = _assigned(self._ensure_consumer(), {tp}).get(tp)
+        return None if state is None else state.highwater
+
     async def rewind(self, tp: TP, offset: int) -> int:
         """Fetch a partition again from an offset; returns the epoch of the batches to come."""
         return cast(int, await self.call_thread(self._rewind, tp, offset))
@@ -111,6 +116,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._ensure_consumer().seek(tp, offset)
         self._epochs[tp] += 1
         return self._epochs[tp]
+
+
+def _assigned(consumer: aiokafka.AIOKafkaConsumer, partitions: set[TP]) -> dict[TP, Any]:
+    """What aiokafka knows of those of the partitions that are assigned at this moment."""
+    subscription = consumer._subscription.subscription
+    assignment = None if subscription is None else subscription.assignment
+    if assignment is None:
+        return {}
+    return {tp: assignment.state_value(tp) for tp in partitions if tp in assignment.tps}
 
 
 class Consumer(driver.Consumer):
@@ -127,9 +141,27 @@ class Consumer(driver.Consumer):
         """When this worker was last known to be a member of its group, by the monotonic clock."""
         return self._thread.confirmed_at
 
+    def seen_end(self, tp: TP) -> int | None:
+        """The end of a partition as its last fetch told it; None when it is not ours or not fetched yet."""
+        return self._thread.seen_end(tp)
+
     async def rewind(self, tp: TP, offset: int) -> int:
         """Fetch a partition again from an offset; returns the epoch of the batches to come."""
         return await self._thread.rewind(tp, offset)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Any]]:  # noqa: ASYNC109 - Faust's signature
+        """Poll; the source only once the table is recovered and the flow goes on.
+
+        Faust resumes the source partitions before it seeks and clears its queues: what is
+        polled in between would be dropped, and if nothing came later, never be missed.
+        """
+        fetching = active_partitions or set()
+        if not self.app.ownership.is_ready:
+            fetching = {tp for tp in fetching if self._is_changelog_tp(tp)}
+        if not fetching:  # an empty set would mean "all" to aiokafka
+            await self.sleep(_GATE_LOOK_S)
+            return {}
+        return await self._thread.getmany(fetching, timeout)
 
     def _to_message(self, tp: TP, record: RecordBatch) -> ConsumerMessage:
         last = record.records[-1] if record.records else None
