@@ -14,7 +14,7 @@ from streams.errors import BrokerUnreachableError, UsageError
 from streams.settings import Settings
 
 #: A broker that is there answers in milliseconds; a person waits no longer than this for "nobody there".
-CONNECT_LIMIT_S: Final = 8.0
+CONNECT_LIMIT_S: Final = 5.0
 
 #: What a request of a command may take. The clients' own 40 s are for services that retry.
 REQUEST_LIMIT_MS: Final = 15_000
@@ -88,10 +88,11 @@ def partition_of(key: bytes | None, partitions: int) -> int:
 
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
     try:
-        return create_ssl_context(
+        context: ssl.SSLContext = create_ssl_context(
             cafile=settings.kafka_ssl_cafile,
             certfile=settings.kafka_ssl_certfile,
             keyfile=settings.kafka_ssl_keyfile,
         )
     except OSError as error:  # also ssl.SSLError
         raise UsageError(f"a file of KEYSTATUS_KAFKA_SSL_... cannot be used: {error}") from None
+    return context

@@ -144,7 +144,7 @@ async def _until_visible(client: AIOKafkaAdminClient, settings: Settings) -> Non
     names = list(Topics.named(settings.topic_prefix))
     try:
         async with asyncio.timeout(_VISIBLE_LIMIT_S):
-            while any(not codes or any(codes) for codes in (await _error_codes(client, names)).values()):
+            while any(not codes or any(codes) for codes in (await _error_codes(client, names)).values()):  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(_VISIBLE_PAUSE_S)
     except TimeoutError:
         raise TopicsError(

@@ -4,18 +4,22 @@ Every field is an environment variable with the prefix ``KEYSTATUS_``; ``keystat
 settings`` prints them with value and meaning.
 """
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self
 from tomllib import TOMLDecodeError, loads
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from streams.core.policy import Policy
 from streams.errors import UsageError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
+
+#: A name or IPv4 address, or an IPv6 address in brackets, and perhaps a port.
+_ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\])(:\d{1,5})?")
 
 
 class Settings(BaseSettings):
@@ -46,6 +50,23 @@ class Settings(BaseSettings):
     web_port: int = Field(8710, ge=0, le=65_535, description="its port; 0: any free one, logged at start")
     web_token_file: Path | None = Field(None, description="file with the bearer token; required beyond loopback")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+
+    @field_validator("kafka_bootstrap_servers")
+    @classmethod
+    def _names_brokers(cls, servers: str) -> str:
+        if not all(_ADDRESS.fullmatch(server.strip()) for server in servers.split(",")):
+            raise ValueError("write host:port, several of them separated by commas")
+        return servers
+
+    @model_validator(mode="after")
+    def _knows_who_it_is(self) -> Self:
+        has_password = self.kafka_sasl_plain_password or self.kafka_sasl_password_file
+        if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_sasl_plain_username and has_password):
+            raise ValueError(
+                f"KEYSTATUS_KAFKA_SECURITY_PROTOCOL is {self.kafka_security_protocol}: "
+                "set KEYSTATUS_KAFKA_SASL_PLAIN_USERNAME and KEYSTATUS_KAFKA_SASL_PASSWORD_FILE"
+            )
+        return self
 
     @model_validator(mode="after")
     def _is_safe_to_serve(self) -> Self:
@@ -103,7 +124,7 @@ def load_policy(settings: Settings) -> Policy:
 def _explain(location: tuple[int | str, ...], message: str) -> str:
     if not location:
         return message.removeprefix("Value error, ")
-    return f"KEYSTATUS_{str(location[0]).upper()}: {message}"
+    return f"KEYSTATUS_{str(location[0]).upper()}: {message.removeprefix('Value error, ')}"
 
 
 def _read(path: Path, variable: str) -> str:
