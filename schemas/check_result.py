@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints, WrapValidator, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, WrapValidator, model_validator
+from pydantic.config import JsonDict
 
 from schemas.contract import (
     SCHEMA_VERSION,
@@ -77,8 +78,17 @@ _NO_PERMISSIONS: Final = Permissions()
 _NO_ACCOUNT: Final = Account()
 
 
+#: `_error_comes_with_error` in the published JSON Schema.
+_ERROR_COMES_WITH_ERROR: Final[JsonDict] = {
+    "if": {"properties": {"outcome": {"const": Outcome.ERROR.value}}},
+    "then": {"required": ["error"], "properties": {"error": {"type": "object"}}},
+}
+
+
 class CheckResult(Contract):
     """The payload of ``apikey.check-results``; its record key equals ``key_id``."""
+
+    model_config = ConfigDict(json_schema_extra=_ERROR_COMES_WITH_ERROR)
 
     type: Literal["check_result"] = "check_result"
     schema_version: Literal[1] = SCHEMA_VERSION

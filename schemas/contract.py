@@ -13,10 +13,13 @@ class Contract(BaseModel):
     """A payload or a part of one.
 
     Frozen, and strict: a number where a string belongs is an error, not a
-    guess. Unknown fields are ignored, so that old readers bear new writers.
+    guess. Unknown fields are ignored, so that old readers bear new writers; what
+    we write has every field, and its published schema says so.
     """
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="ignore", json_schema_serialization_defaults_required=True
+    )
 
 
 #: Times outside these years are mistakes, and would overflow date arithmetic.

@@ -24,12 +24,12 @@ _FALLS_DUE: Final[Mapping[Status | None, DeadlineKind]] = {
 def next_deadline(
     status: Status | None, expires_at: datetime | None, at: datetime, policy: Policy
 ) -> NextDeadline | None:
-    """When a key in this status changes by time alone; None when it does not."""
+    """When a key in this status changes by time alone, never before ``at``; None when it does not."""
     kind = _FALLS_DUE.get(status)
     if kind is None or expires_at is None or expires_at <= at:
         return None
     early = policy.expiring_window_days if kind is DeadlineKind.EXPIRING else 0
-    return NextDeadline(kind=kind, due_at=expires_at - timedelta(days=early))
+    return NextDeadline(kind=kind, due_at=max(at, expires_at - timedelta(days=early)))
 
 
 #: What falls due, and what the key is then.

@@ -48,7 +48,9 @@ def assess_alone(record: Record, rules: RuleSet, policy: Policy) -> Alone | Unre
     if isinstance(result, Unreadable):
         return result
     if not isinstance(result, CheckResult):
-        return Unreadable(DeadLetterReason.INVALID, "not a check result: a deadline or a removal says nothing by itself")
+        return Unreadable(
+            DeadLetterReason.INVALID, "not a check result: a deadline or a removal says nothing by itself"
+        )
     verdict = classify(result, rules)
     facts = Facts(result, verdict, recall(None, result), rules.expiry(result.exchange), policy)
     return Alone(result, verdict, assess(facts).finding)

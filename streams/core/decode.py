@@ -86,7 +86,7 @@ def _decode_carefully(record: Record, value: bytes) -> CheckResult | Deadline | 
     if isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA_VERSION:
         return Unreadable(
             DeadLetterReason.UNSUPPORTED_VERSION,
-            f"schema_version is {version}; this worker reads up to {SCHEMA_VERSION}",
+            f"schema_version is newer than {SCHEMA_VERSION}, the last that this worker reads",
         )
     model = Deadline if tree.get("type") == "deadline" else CheckResult
     try:
@@ -101,7 +101,7 @@ def _check_key(record: Record, payload: CheckResult | Deadline) -> CheckResult |
         return payload
     if record.key is None:
         return _KEYLESS
-    return Unreadable(DeadLetterReason.KEY_MISMATCH, f"the record key is not the key_id {payload.key_id!r}")
+    return Unreadable(DeadLetterReason.KEY_MISMATCH, "the record key is not the payload's key_id")
 
 
 def _problems(error: ValidationError) -> str:

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+#: The start of the last year that ``datetime`` knows. Producers choose a record's timestamp freely.
+_YEAR_9999_MS: Final = 253_370_764_800_000
 
 
 class Record(Protocol):
@@ -41,5 +44,5 @@ class LogRecord(NamedTuple):
 
 
 def moment_of(timestamp: int) -> datetime | None:
-    """The time of a record's ``timestamp`` in milliseconds; None when it has none."""
-    return datetime.fromtimestamp(timestamp / 1_000, UTC) if timestamp >= 0 else None
+    """The time of a record's ``timestamp`` in milliseconds; None when it has none, or one beyond every calendar."""
+    return datetime.fromtimestamp(timestamp / 1_000, UTC) if 0 <= timestamp < _YEAR_9999_MS else None

@@ -8,6 +8,7 @@ from typing import Final
 from pydantic_core import from_json
 
 BLANK: Final = "***"
+_BLANK_VALUE: Final = b'"***"'
 
 #: Field names, compared without case and punctuation, that hold a credential.
 _EXACT: Final = frozenset(
@@ -44,27 +45,37 @@ _PUNCTUATION: Final = re.compile(r"[^a-z0-9]")
 
 #: `"name": value` in bytes that need not be JSON as a whole; the string may be cut off.
 _FIELD: Final = re.compile(
-    rb'"([A-Za-z0-9_.\- ]{1,64})"(\s{0,16}:\s{0,16})'
-    rb'("(?:[^"\\]|\\.)*(?:"|$)|[^\s,}\]\[{"]+)'
+    rb'"([A-Za-z0-9_.\- ]{1,64})"(\s*:\s*)'
+    rb'("(?:[^"\\]|\\.)*(?:"|\\?\Z)|[-+.0-9A-Za-z]+(?=[\s,}\]]|\Z))',
+    re.DOTALL,
 )
+
+#: `"name":` in bytes that are no JSON: with escapes in it, or in the quotes of a Python dict.
+_LOOSE_NAME: Final = re.compile(rb"""(["'])((?:\\u[0-9A-Fa-f]{4}|[A-Za-z0-9_.\- ]){1,64})\1\s*:\s*""")
+
+#: What may stand behind such a name: nothing, or nothing any more.
+_NO_SECRET: Final = re.compile(rb'(?:(?:null|None|"\*\*\*")\s*(?:[,}\]]|\Z)|\Z)')
+_ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})")
 
 
 def is_secret_name(name: str) -> bool:
     """Whether a field of this name would hold a credential."""
     plain = _PUNCTUATION.sub("", name.lower())
-    return plain in _EXACT or plain.endswith(_ENDINGS)
+    return plain in _EXACT or plain.removesuffix("s").endswith(_ENDINGS)
 
 
 def blank_secrets(value: bytes) -> bytes | None:
     """The bytes with every secret's value blanked, or None when there is none.
 
     All other bytes stay as they came, unless a secret hides behind an escaped
-    name or is itself an object: then the JSON is written anew.
+    name or is itself an object: then the JSON is written anew. In bytes that are
+    no JSON nobody knows where such a secret ends: they end before it.
     """
     blanked = _FIELD.sub(_blank_field, value)
     try:
         tree = from_json(blanked)
     except ValueError:
+        blanked = _cut_off(blanked)
         return None if blanked == value else blanked
     if has_secret(tree):
         return json.dumps(_without_secrets(tree), ensure_ascii=False).encode()
@@ -78,9 +89,18 @@ def has_secret(tree: object) -> bool:
 
 def _blank_field(match: re.Match[bytes]) -> bytes:
     name, colon, value = match.groups()
-    if not is_secret_name(name.decode()) or value in (b"null", b'"%s"' % BLANK.encode()):
+    if not is_secret_name(name.decode()) or value in (b"null", _BLANK_VALUE):
         return match.group()
-    return b'"%s"%s"%s"' % (name, colon, BLANK.encode())
+    return b'"%s"%s%s' % (name, colon, _BLANK_VALUE)
+
+
+def _cut_off(malformed: bytes) -> bytes:
+    """The bytes up to the first secret that is still there."""
+    for match in _LOOSE_NAME.finditer(malformed):
+        name = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), match[2].decode())
+        if is_secret_name(name) and not _NO_SECRET.match(malformed, match.end()):
+            return malformed[: match.end()] + _BLANK_VALUE
+    return malformed
 
 
 def _secrets_in(tree: object) -> Iterator[object]:

@@ -1,0 +1,220 @@
+"""Time enters through the log: a deadline record counts only while the key's state waits for it."""
+
+from datetime import timedelta
+
+import pytest
+
+from schemas.vocabulary import ChangeTrigger, DeadLetterReason, DeadlineKind, Reason, Status
+from streams.core.deadlines import next_deadline
+from streams.core.disposition import Disposition
+from tests.factories import POLICY, START, Story, after, deadline, fold, record
+
+TICK = timedelta(microseconds=1)
+
+
+def ends_in(days: float) -> Story:
+    story = Story()
+    story.ok(expires_at=after(days=days))
+    return story
+
+
+def waits_for(story: Story) -> tuple[DeadlineKind, object] | None:
+    if story.state is None or story.state.progress.next_deadline is None:
+        return None
+    waits = story.state.progress.next_deadline
+    return waits.kind, waits.due_at
+
+
+def test_connected_expiring_expired_by_deadlines_alone() -> None:
+    story = ends_in(40)
+    assert waits_for(story) == (DeadlineKind.EXPIRING, after(days=10))
+    story.falls_due()
+    assert waits_for(story) == (DeadlineKind.EXPIRY, after(days=40))
+    story.falls_due()
+    assert waits_for(story) is None
+    assert story.changes == ["connected", "expiring", "expired"]
+
+
+def test_a_change_by_a_deadline_tells_what_a_change_by_a_check_tells() -> None:
+    story = ends_in(40)
+    change = story.falls_due().change
+    assert change is not None
+    assert (change.previous_status, change.status, change.reason) == ("connected", "expiring", Reason.EXPIRES_SOON)
+    assert (change.sequence, change.trigger, change.changed_at) == (2, ChangeTrigger.DEADLINE, after(days=10))
+    assert (change.expires_at, change.days_left) == (after(days=40), 30)
+    assert (change.evidence.event_id, change.evidence.offset) == (None, 1)
+    last = story.falls_due().change
+    assert last is not None
+    assert (last.status, last.reason, last.days_left) == ("expired", Reason.EXPIRY_PASSED, 0)
+
+
+def test_a_deadline_is_no_observation() -> None:
+    story = ends_in(40)
+    story.falls_due()
+    assert story.state is not None
+    assert (story.state.observed_at, story.state.since) == (START, after(days=10))
+
+
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(days=9)], ids=["at once", "nine days late"])
+def test_a_deadline_counts_from_its_due_time_whenever_it_arrives(late: timedelta) -> None:
+    story = ends_in(40)
+    change = story.falls_due(arrives=after(days=10) + late).change
+    assert change is not None
+    assert change.changed_at == after(days=10)
+
+
+def test_a_repeated_deadline_is_obsolete() -> None:
+    story = ends_in(40)
+    story.falls_due()
+    before = story.state
+    decision = story.feed(story.records[-1]._replace(offset=2))
+    assert (decision.disposition, decision.touched, story.state) == (Disposition.OBSOLETE, False, before)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        pytest.param({"due_at": (after(days=10) - TICK).isoformat()}, id="another moment, just before"),
+        pytest.param({"due_at": (after(days=10) + TICK).isoformat()}, id="another moment, just after"),
+        pytest.param({"kind": "expiry"}, id="another kind at the right moment"),
+        pytest.param({"kind": "expiry", "due_at": after(days=40).isoformat()}, id="the one after the next"),
+    ],
+)
+def test_a_deadline_that_the_state_does_not_wait_for_is_obsolete(forged: dict[str, str]) -> None:
+    story = ends_in(40)
+    before = story.state
+    decision = story.falls_due(arrives=after(days=50), **forged)
+    assert (decision.disposition, decision.change, decision.touched) == (Disposition.OBSOLETE, None, False)
+    assert story.state is before
+
+
+def test_a_deadline_that_comes_before_its_time_is_refused() -> None:
+    """Whoever can write to the topic cannot make a key expire early: the log's own time is against it."""
+    story = ends_in(40)
+    before = story.state
+    decision = story.falls_due(arrives=after(days=10, minutes=-5, milliseconds=-1))
+    assert (decision.disposition, story.state) == (Disposition.FUTURE, before)
+    assert story.falls_due().disposition is Disposition.CHANGED
+
+
+def test_a_deadline_of_an_unknown_key_is_obsolete() -> None:
+    _, decisions = fold([record(deadline("expiry", START))])
+    assert decisions[0].disposition is Disposition.OBSOLETE
+
+
+def test_a_deadline_under_another_key_is_a_dead_letter() -> None:
+    _, decisions = fold([record(deadline("expiry", START), key=b"key-2")])
+    assert decisions[0].dead_letter is not None
+    assert decisions[0].dead_letter.reason is DeadLetterReason.KEY_MISMATCH
+
+
+def test_after_a_renewal_the_old_deadline_is_obsolete() -> None:
+    story = ends_in(40)
+    old = record(deadline("expiring", after(days=10)), offset=2)
+    story.ok(after(days=9), expires_at=after(days=99))
+    assert waits_for(story) == (DeadlineKind.EXPIRING, after(days=69))
+    assert story.feed(old).disposition is Disposition.OBSOLETE
+    assert story.changes == ["connected"]
+
+
+def test_after_a_renewal_of_an_expiring_key_it_does_not_expire() -> None:
+    story = ends_in(20)
+    old = record(deadline("expiry", after(days=20)), offset=2)
+    story.ok(after(days=19), expires_at=after(days=300))
+    assert story.feed(old).disposition is Disposition.OBSOLETE
+    assert story.changes == ["expiring", "connected"]
+
+
+def test_an_end_date_that_moves_but_stays_near_is_no_change_and_a_new_deadline() -> None:
+    story = ends_in(20)
+    decision = story.ok(after(days=1), expires_at=after(days=25))
+    assert decision.disposition is Disposition.UNCHANGED
+    assert waits_for(story) == (DeadlineKind.EXPIRY, after(days=25))
+
+
+def test_binding_the_key_to_addresses_ends_its_deadline() -> None:
+    story = ends_in(20)
+    story.ok(after(days=1), ip_restricted=True, expires_at="1970-01-01T00:00:00Z")
+    assert (story.status, waits_for(story)) == ("connected", None)
+
+
+def test_a_removed_key_waits_for_nothing() -> None:
+    story = ends_in(40)
+    story.removed(after(days=1))
+    late = record(deadline("expiring", after(days=10)), offset=2)
+    assert story.feed(late).disposition is Disposition.OBSOLETE
+
+
+def test_a_replaced_key_does_not_wait_for_the_old_one_s_end() -> None:
+    story = ends_in(40)
+    story.ok(after(days=1), credential_version=2)
+    assert waits_for(story) is None
+
+
+def test_a_timeout_does_not_forget_the_end_date() -> None:
+    story = ends_in(40)
+    story.fails("timeout", after(days=1))
+    assert waits_for(story) == (DeadlineKind.EXPIRING, after(days=10))
+
+
+def test_a_key_with_trouble_expires_on_its_day() -> None:
+    story = ends_in(40)
+    for minute in (6, 7, 8):
+        story.fails("timeout", after(minutes=minute))
+    assert (story.status, waits_for(story)) == ("temporary_issue", (DeadlineKind.EXPIRY, after(days=40)))
+    story.falls_due()
+    assert story.status == "expired"
+
+
+def test_a_key_without_a_status_can_expire() -> None:
+    story = Story()
+    story.fails("signature_mismatch", expires_at=after(days=3))
+    assert (story.status, waits_for(story)) == (None, (DeadlineKind.EXPIRY, after(days=3)))
+    change = story.falls_due().change
+    assert change is not None
+    assert (change.sequence, change.previous_status, change.status) == (1, None, Status.EXPIRED)
+
+
+def test_a_success_after_the_end_says_that_the_key_works_all_the_same() -> None:
+    story = ends_in(20)
+    story.falls_due()
+    story.ok(after(days=21), expires_at=after(days=20))
+    assert (story.changes, waits_for(story)) == (["expiring", "expired", "connected"], None)
+
+
+def test_no_deadline_lies_before_the_result_that_set_it() -> None:
+    """A failed check may tell of an end date within the window: the key is due now, not weeks ago."""
+    story = Story()
+    story.ok()
+    story.fails("timeout", after(hours=1), expires_at=after(days=10))
+    assert waits_for(story) == (DeadlineKind.EXPIRING, after(hours=1))
+    change = story.falls_due().change
+    assert change is not None
+    assert (change.status, change.changed_at) == ("expiring", after(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (None, (DeadlineKind.EXPIRY, after(days=40))),
+        (Status.CONNECTED, (DeadlineKind.EXPIRING, after(days=10))),
+        (Status.EXPIRING, (DeadlineKind.EXPIRY, after(days=40))),
+        (Status.TEMPORARY_ISSUE, (DeadlineKind.EXPIRY, after(days=40))),
+        (Status.INCORRECT_PERMISSIONS, (DeadlineKind.EXPIRY, after(days=40))),
+        (Status.INACTIVE_FUTURES, (DeadlineKind.EXPIRY, after(days=40))),
+        (Status.EXPIRED, None),
+        (Status.WITHDRAWAL_ENABLED, None),
+        (Status.INVALID, None),
+    ],
+    ids=lambda value: "no status" if value is None else str(value) if isinstance(value, Status) else "",
+)
+def test_what_a_status_waits_for(status: Status | None, expected: tuple[DeadlineKind, object] | None) -> None:
+    """What is worse than expired does not become expired by time; what is less does."""
+    waits = next_deadline(status, after(days=40), START, POLICY)
+    assert (waits and (waits.kind, waits.due_at)) == expected
+
+
+@pytest.mark.parametrize("status", [None, *Status])
+def test_an_end_that_has_come_is_not_waited_for(status: Status | None) -> None:
+    assert next_deadline(status, START, START, POLICY) is None
+    assert next_deadline(status, None, START, POLICY) is None
