@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, WrapVa
 from pydantic.config import JsonDict
 
 from schemas.contract import (
+    LAST_YEAR,
     SCHEMA_VERSION,
     AccountId,
     Contract,
@@ -23,8 +24,9 @@ from schemas.vocabulary import CheckTrigger, Environment, Outcome, Permission, R
 #: Exchanges write "never" in these ways (Kraken "0", HTX -1, Bybit -2, CoinEx 0).
 NEVER_SENTINELS: Final = (0, -1, -2, "0", "-1", "-2", "")
 
-#: No exchange is older than Bitcoin: an earlier end date (Bybit's 1970) means "never".
-FIRST_EXPIRY_YEAR: Final = 2009
+#: No exchange is older than Bitcoin: an earlier end date (Bybit's 1970) means "never", and so
+#: does one that nobody will see (9999).
+EXPIRY_YEARS: Final = range(2009, LAST_YEAR + 1)
 
 
 def _without_sentinel(value: object, validate: Callable[[object], datetime | None]) -> datetime | None:
@@ -32,7 +34,7 @@ def _without_sentinel(value: object, validate: Callable[[object], datetime | Non
         return None
     check_is_time(value)
     moment = validate(value)
-    return None if moment is None or moment.year < FIRST_EXPIRY_YEAR else in_utc(moment)
+    return None if moment is None or moment.year not in EXPIRY_YEARS else in_utc(moment)
 
 
 #: An end date in which every "never" of the exchanges has become null.

@@ -61,7 +61,9 @@ class KeyState(Contract):
     """The payload of ``apikey.status``; a null value there means "removed".
 
     The fields up to ``evidence`` are those of the last change, null (and
-    ``sequence`` 0) for a key that has not got a status yet.
+    ``sequence`` 0) for a key that has not got a status yet. But who the key is and
+    when it ends (``account_id``, ``exchange``, ``environment``, ``expires_at``,
+    ``days_left``) follow the latest result: an end date may move and no status change.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION

@@ -5,7 +5,8 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
-from streams.core.rules import Problem, RuleFile, RuleSet, compile_rules
+from streams.core.rule_files import Problem, RuleFile, compile_rules
+from streams.core.rules import RuleSet
 from streams.errors import KeystatusError
 
 PACKAGED_RULES: Final = Path(__file__).with_name("rules")

@@ -15,7 +15,8 @@ from streams.core.decision import Decision
 from streams.core.decision_table import Facts
 from streams.core.policy import Policy
 from streams.core.record import LogRecord
-from streams.core.rules import CERTAINTY_OF, Expiry, ExpiryKind, RuleFile, RuleSet, compile_rules
+from streams.core.rule_files import RuleFile, compile_rules
+from streams.core.rules import CERTAINTY_OF, Expiry, ExpiryKind, RuleSet
 
 START: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEY: Final = "key-1"

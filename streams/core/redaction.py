@@ -89,7 +89,7 @@ def has_secret(tree: object) -> bool:
 
 def _blank_field(match: re.Match[bytes]) -> bytes:
     name, colon, value = match.groups()
-    if not is_secret_name(name.decode()) or value in (b"null", _BLANK_VALUE):
+    if not is_secret_name(name.decode()) or value in (b"null", b'""', _BLANK_VALUE):
         return match.group()
     return b'"%s"%s%s' % (name, colon, _BLANK_VALUE)
 
@@ -110,7 +110,7 @@ def _secrets_in(tree: object) -> Iterator[object]:
         node = left.pop()
         if isinstance(node, dict):
             for name, child in node.items():
-                if is_secret_name(name) and child not in (None, BLANK):
+                if is_secret_name(name) and child not in (None, "", BLANK):
                     yield child
                 left.append(child)
         elif isinstance(node, list):

@@ -14,7 +14,7 @@ from schemas.status_change import KeyStatusChanged
 from schemas.vocabulary import Certainty, ChangeTrigger, ErrorType, Outcome, Permission, Reason, Status
 from streams.core.changes import change_by_check, change_without_result, state_after, state_before_any
 from streams.core.confirmation import CONFIRMATION, Confirm, extend, is_lasting, is_repeated
-from streams.core.deadlines import DUE, next_deadline
+from streams.core.deadlines import DUE, days_left, next_deadline
 from streams.core.decision_table import Assessment, Facts, Finding
 from streams.core.disposition import Disposition
 from streams.core.ordering import horizon, is_from_the_future
@@ -30,6 +30,10 @@ class Transition(NamedTuple):
     change: KeyStatusChanged | None = None
     touched: bool = False
 
+
+#: Results of one key at one moment that are remembered by their id: two connectors and their
+#: repeats are a handful; a connector whose clock stands still must not fill the state.
+_EVENTS_A_MOMENT: Final = 32
 
 #: Refusals that are normal for a key which the exchange has not spread to all its servers yet.
 _NOT_YET_THERE: Final = frozenset({ErrorType.KEY_NOT_FOUND, ErrorType.KEY_NOT_ACTIVATED})
@@ -86,7 +90,9 @@ def _remember(record: Record, state: KeyState | None, facts: Facts, finding: Fin
     same_moment = state is not None and state.observed_at == at
     update: dict[str, object] = {
         "offset": record.offset,
-        "event_ids": (*memory.event_ids, result.event_id) if same_moment else (result.event_id,),
+        "event_ids": (*memory.event_ids[1 - _EVENTS_A_MOMENT :], result.event_id)
+        if same_moment
+        else (result.event_id,),
         "expires_at": facts.expires_at,
         "ip_restricted": facts.ip_restricted,
         "granted": _granted(memory.granted, result) if facts.key_was_read else memory.granted,
@@ -134,6 +140,8 @@ def _kept(state: KeyState | None, facts: Facts, memory: Progress, held: Status |
             "account_id": result.account_id,
             "exchange": result.exchange,
             "environment": result.environment,
+            "expires_at": memory.expires_at,
+            "days_left": days_left(memory.expires_at, facts.at),
             "observed_at": max(state.observed_at, facts.at),
             "progress": progress,
         }

@@ -12,7 +12,8 @@ from schemas.check_result import CheckResult
 from schemas.vocabulary import Certainty, ErrorType
 from streams.catalogue import load_rules
 from streams.core.classify import SUCCESS, UNCLASSIFIED, Verdict, classify
-from streams.core.rules import RuleFile, RuleSet, Tier, compile_rules
+from streams.core.rule_files import RuleFile, compile_rules
+from streams.core.rules import RuleSet, Tier
 
 RULES: Final = load_rules()
 BINANCE_2015: Final = "Invalid API-key, IP, or permissions for action."

@@ -218,3 +218,13 @@ def test_what_a_status_waits_for(status: Status | None, expected: tuple[Deadline
 def test_an_end_that_has_come_is_not_waited_for(status: Status | None) -> None:
     assert next_deadline(status, START, START, POLICY) is None
     assert next_deadline(status, None, START, POLICY) is None
+
+
+def test_an_end_date_that_moves_without_a_change_of_status_moves_in_the_state() -> None:
+    """HTX extends a key with every use: who reads the state must see the date that holds now."""
+    story = Story()
+    story.ok(expires_at=after(days=10))
+    decision = story.ok(after(days=5), expires_at=after(days=15, hours=1))
+    assert (decision.change, story.status) == (None, "expiring")
+    assert story.state is not None
+    assert (story.state.expires_at, story.state.days_left) == (after(days=15, hours=1), 10)

@@ -819,6 +819,7 @@ def test_null_proves_nothing(name: Permission) -> None:
         pytest.param("2008-12-31T23:59:59Z", id="before the first exchange"),
         pytest.param("0001-01-01T00:00:00Z", id="the zero time of Go"),
         pytest.param("0001-01-01T00:00:00+14:00", id="the zero time of Go, east of Greenwich"),
+        pytest.param("9999-12-31T23:59:59Z", id="the end of all time"),
         pytest.param(-1, id="-1 (HTX)"),
         pytest.param(-2, id="-2 (Bybit)"),
         pytest.param(0, id="0 (CoinEx)"),
@@ -843,7 +844,6 @@ def test_never_is_no_end_date(never: object) -> None:
         pytest.param("20260301", id="a date without dashes"),
         pytest.param("2026-03-01", id="a date"),
         pytest.param("2026-03-01T12:00:00", id="a time without offset"),
-        pytest.param("2200-01-01T00:00:00Z", id="a time after all our time"),
         pytest.param("soon", id="a word"),
         pytest.param([], id="a list"),
     ],
@@ -851,6 +851,12 @@ def test_never_is_no_end_date(never: object) -> None:
 @pytest.mark.parametrize("name", ["expires_at", "checked_at"])
 def test_a_time_is_rfc_3339_with_an_offset(name: str, nonsense: object) -> None:
     _, decisions = fold([record(ok() | {name: nonsense}, at=START)])
+    assert decisions[0].dead_letter is not None
+    assert decisions[0].dead_letter.reason is DeadLetterReason.INVALID
+
+
+def test_a_check_after_all_our_time_is_invalid() -> None:
+    _, decisions = fold([record(ok() | {"checked_at": "2200-01-01T00:00:00Z"}, at=START)])
     assert decisions[0].dead_letter is not None
     assert decisions[0].dead_letter.reason is DeadLetterReason.INVALID
 

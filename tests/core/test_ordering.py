@@ -175,3 +175,12 @@ def test_a_longer_tolerance_lets_earlier_clocks_count() -> None:
 def test_what_is_ignored_is_all_that_leaves_the_state_alone() -> None:
     touches = {Disposition.CHANGED, Disposition.UNCHANGED, Disposition.PENDING, Disposition.INCONCLUSIVE}
     assert set(Disposition) - IGNORED - touches == {Disposition.DEAD_LETTER}
+
+
+def test_a_connector_whose_clock_stands_still_does_not_fill_the_state() -> None:
+    story = Story()
+    for number in range(200):
+        story.ok(event_id=f"event-{number}")
+    assert story.state is not None
+    assert len(story.state.progress.event_ids) <= 32
+    assert story.ok(event_id="event-199").disposition is Disposition.DUPLICATE

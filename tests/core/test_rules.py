@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.vocabulary import Certainty, ErrorType
-from streams.core.rules import CERTAINTY_OF, ExpiryKind, Rule, RuleFile, RuleSet, Tier, compile_rules, fold, lint
+from streams.core.rule_files import RuleFile, compile_rules, lint
+from streams.core.rules import CERTAINTY_OF, ExpiryKind, Rule, RuleSet, Tier, fold
 
 HEAD = MappingProxyType({"exchange": "made_up", "source": "https://example.com", "checked": date(2026, 11, 24)})
 

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.vocabulary import ErrorType
 from streams.catalogue import PACKAGED_RULES, RulesError, load_rules, read_rule_file
-from streams.core.rules import lint
+from streams.core.rule_files import lint
 
 FAULTS = sorted(Path(__file__).with_name("lint").glob("*.toml"))
 
