@@ -147,7 +147,10 @@ class Consumer(driver.Consumer):
 
     async def rewind(self, tp: TP, offset: int) -> int:
         """Fetch a partition again from an offset; returns the epoch of the batches to come."""
-        return await self._thread.rewind(tp, offset)
+        epoch = await self._thread.rewind(tp, offset)
+        # Faust drops messages before the last that it has read; `None` is "nothing read yet".
+        self._read_offset[tp] = offset or None
+        return epoch
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Any]]:  # noqa: ASYNC109 - Faust's signature
         """Poll; the source only once the table is recovered and the flow goes on.
@@ -155,7 +158,8 @@ class Consumer(driver.Consumer):
         Faust resumes the source partitions before it seeks and clears its queues: what is
         polled in between would be dropped, and if nothing came later, never be missed.
         """
-        fetching = active_partitions or set()
+        # A copy: the thread reads it while this loop pauses and resumes partitions.
+        fetching = set(active_partitions or ())
         if not self.app.ownership.is_ready:
             fetching = {tp for tp in fetching if self._is_changelog_tp(tp)}
         if not fetching:  # an empty set would mean "all" to aiokafka
