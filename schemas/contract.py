@@ -1,12 +1,14 @@
 """What all payloads share: frozen models, bounded fields, times with an offset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WrapValidator
 
 SCHEMA_VERSION: Final = 1
+
+Evolved = TypeVar("Evolved", bound="Contract")
 
 
 class Contract(BaseModel):
@@ -20,6 +22,20 @@ class Contract(BaseModel):
     model_config = ConfigDict(
         frozen=True, strict=True, extra="ignore", json_schema_serialization_defaults_required=True
     )
+
+
+def evolve(model: Evolved, changes: Mapping[str, object]) -> Evolved:
+    """A copy with some fields changed, as ``model_copy(update=...)`` makes it, at half its cost.
+
+    Nothing is validated: for values that we made ourselves. It stands on the path of every
+    record, several times (``python -m timeit`` on a ``Progress``: 0.9 instead of 1.9 us).
+    """
+    copied = object.__new__(type(model))
+    object.__setattr__(copied, "__dict__", {**model.__dict__, **changes})
+    object.__setattr__(copied, "__pydantic_fields_set__", model.__pydantic_fields_set__)
+    object.__setattr__(copied, "__pydantic_extra__", None)
+    object.__setattr__(copied, "__pydantic_private__", None)
+    return copied
 
 
 #: Times outside these years are mistakes, and would overflow date arithmetic.

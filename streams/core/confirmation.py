@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from schemas.contract import evolve
 from schemas.key_state import Progress, Streak
 from schemas.vocabulary import Certainty, Status
 from streams.core.decision_table import Finding
@@ -50,7 +51,7 @@ def extend(streak: Streak | None, finding: Finding, at: datetime) -> Streak:
     """The streak of equal doubtful findings with this one added, or a new one."""
     if streak is None or streak.status is not finding.status:
         return Streak(status=finding.status, reason=finding.reason, count=1, first_at=at)
-    return streak.model_copy(update={"count": streak.count + 1, "reason": finding.reason})
+    return evolve(streak, {"count": streak.count + 1, "reason": finding.reason})
 
 
 def is_repeated(streak: Streak | None, at: datetime, policy: Policy) -> bool:

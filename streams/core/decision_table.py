@@ -11,9 +11,7 @@ Row numbers are those of the reference's decision table. Rows 0a to 0c stand in
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Final, NamedTuple
 
 from schemas.check_result import CheckResult
@@ -60,8 +58,7 @@ _KEY_WAS_READ: Final = frozenset({None, ErrorType.PERMISSION_DENIED, ErrorType.F
 _TAKEN_BY_POLICY: Final = (Permission.SPOT_TRADE, Permission.MARGIN_TRADE)
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """One check result and what is remembered of its key, as the rows ask for it."""
 
     result: CheckResult
@@ -101,7 +98,7 @@ class Facts:
         expires_at = self.expires_at
         return expires_at is not None and expires_at <= self.at
 
-    @cached_property
+    @property
     def missing(self) -> tuple[Permission, ...]:
         """Required permissions that the exchange reports as off. Null proves nothing."""
         if not self.key_was_read:
@@ -333,7 +330,7 @@ def assess(facts: Facts) -> Assessment:
     if not held:
         return NOTHING_SAID
     row, finding = held[0]
-    return Assessment(finding, row, tuple(_issues(held)))
+    return Assessment(finding, row, () if finding.status is Status.CONNECTED else tuple(_issues(held)))
 
 
 def _issues(held: list[tuple[str, Finding]]) -> list[Issue]:

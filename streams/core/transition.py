@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from schemas.check_result import CheckResult
+from schemas.contract import evolve
 from schemas.deadline import Deadline
 from schemas.key_state import KeyState, NextDeadline, Progress
 from schemas.status_change import KeyStatusChanged
@@ -51,7 +52,7 @@ def transition(record: Record, state: KeyState | None, facts: Facts, assessment:
     if disposition is not Disposition.CHANGED:
         return Transition(disposition, _kept(state, facts, memory, held), None, touched=True)
     change = change_by_check(record, state, facts, assessment, finding)
-    settled = memory.model_copy(update={"ambiguous": None, "inconclusive": None})
+    settled = evolve(memory, {"ambiguous": None, "inconclusive": None})
     observed_at = facts.at if state is None else max(state.observed_at, facts.at)
     kept = state_after(change, observed_at, _with_deadline(finding.status, settled, facts))
     return Transition(disposition, kept, change, touched=True)
@@ -100,7 +101,7 @@ def _remember(record: Record, state: KeyState | None, facts: Facts, finding: Fin
     update |= _doubts(state, memory, finding, at)
     if result.outcome is Outcome.OK:
         update["last_success_at"] = at
-    return memory.model_copy(update=update)
+    return evolve(memory, update)
 
 
 def _doubts(state: KeyState | None, memory: Progress, finding: Finding, at: datetime) -> dict[str, object]:
@@ -124,8 +125,7 @@ def _doubts(state: KeyState | None, memory: Progress, finding: Finding, at: date
 
 def _granted(before: tuple[Permission, ...], result: CheckResult) -> tuple[Permission, ...]:
     """Every permission that was ever reported as on, in the order of the vocabulary."""
-    shown = result.permissions
-    new = [name for name in Permission if getattr(shown, name) and name not in before]
+    new = [name for name, is_on in result.permissions.__dict__.items() if is_on and name not in before]
     return tuple(name for name in Permission if name in before or name in new) if new else before
 
 
@@ -135,8 +135,9 @@ def _kept(state: KeyState | None, facts: Facts, memory: Progress, held: Status |
     if state is None:
         return state_before_any(facts, progress)
     result = facts.result
-    return state.model_copy(
-        update={
+    return evolve(
+        state,
+        {
             "account_id": result.account_id,
             "exchange": result.exchange,
             "environment": result.environment,
@@ -144,13 +145,13 @@ def _kept(state: KeyState | None, facts: Facts, memory: Progress, held: Status |
             "days_left": days_left(memory.expires_at, facts.at),
             "observed_at": max(state.observed_at, facts.at),
             "progress": progress,
-        }
+        },
     )
 
 
 def _with_deadline(status: Status | None, memory: Progress, facts: Facts) -> Progress:
     deadline = next_deadline(status, memory.expires_at, facts.at, facts.policy)
-    return memory.model_copy(update={"next_deadline": deadline})
+    return evolve(memory, {"next_deadline": deadline})
 
 
 def fall_due(record: Record, state: KeyState | None, deadline: Deadline, policy: Policy) -> Transition:
@@ -162,9 +163,7 @@ def fall_due(record: Record, state: KeyState | None, deadline: Deadline, policy:
     status, reason = DUE[deadline.kind]
     change = change_without_result(record, state, status, reason, deadline.due_at, ChangeTrigger.DEADLINE)
     expires_at = state.progress.expires_at
-    progress = state.progress.model_copy(
-        update={"next_deadline": next_deadline(status, expires_at, deadline.due_at, policy)}
-    )
+    progress = evolve(state.progress, {"next_deadline": next_deadline(status, expires_at, deadline.due_at, policy)})
     return Transition(Disposition.CHANGED, state_after(change, state.observed_at, progress), change, touched=True)
 
 
