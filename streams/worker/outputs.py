@@ -23,6 +23,14 @@ _CHANGE_TYPE: Final = "keystatus.status.changed"
 _STATE_TYPE: Final = "keystatus.state"
 
 
+class Written(NamedTuple):
+    """A state and the record that it becomes; ``state`` None is a tombstone."""
+
+    key: bytes
+    state: KeyState | None
+    output: "Output"
+
+
 class Output(NamedTuple):
     """One record to write; ``timestamp`` in ms is that of the source record."""
 
@@ -43,6 +51,7 @@ class Outputs:
     end: int = 0
     changes: list[Output] = field(default_factory=list)
     dead_letters: list[Output] = field(default_factory=list)
+    sealed: list[Written] = field(default_factory=list)
     states: dict[bytes, tuple[KeyState | None, Record]] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     records: int = 0
@@ -58,14 +67,18 @@ class Outputs:
         if decision.dead_letter is not None:
             self.dead_letters.append(_dead_letter(record, decision.dead_letter))
 
+    def seal(self) -> None:
+        """Encode the states: nothing is added any more."""
+        self.sealed = [Written(key, state, _state(key, state, record)) for key, (state, record) in self.states.items()]
+
     def by_topic(self, topics: Topics) -> Iterator[tuple[str, list[Output]]]:
-        """The outputs of each topic that gets any: changes and dead letters, then states."""
+        """The outputs of each topic that gets any, once sealed: changes and dead letters, then states."""
         if self.changes:
             yield topics.status_changes, self.changes
         if self.dead_letters:
             yield topics.dead_letters, self.dead_letters
-        if self.states:
-            yield topics.status, [_state(key, state, record) for key, (state, record) in self.states.items()]
+        if self.sealed:
+            yield topics.status, [written.output for written in self.sealed]
 
 
 def cloud_event(kind: str, identity: str, source: str, subject: str, moment: datetime) -> Headers:

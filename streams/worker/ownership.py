@@ -106,6 +106,8 @@ class Ownership:
         """Every partition of this generation is complete. A recovery that was overtaken is no news."""
         if generation != self._generation:
             return
+        for partition in self._partitions.values():
+            partition.states.recovered()
         self._counted = True
         self._metrics.recovery_seconds.set(monotonic() - self._began_at)
         logger.info("ready: %d partitions, %d keys", len(self._partitions), self.keys)

@@ -30,9 +30,9 @@ logger = logging.getLogger("keystatus.worker")
 
 Decide = Callable[[Record, KeyState | None], Decision]
 
-#: Records that may be decided and not yet committed before fetching pauses: about a second's
-#: work, a few dozen MB.
-MAX_UNCOMMITTED = 20_000
+#: Records that may be decided and not yet committed before fetching pauses: well under a
+#: second's work, and at some 8 kB of objects each a few dozen MB.
+MAX_UNCOMMITTED = 4_000
 
 #: Records decided between two looks at the event loop, so that heartbeats, scrapes and the
 #: other partitions' transactions wait a few ms at most.
@@ -113,9 +113,10 @@ class Partition:
         """Decide a few records. The committer may take what is there after any turn, so the
         source offset always goes along with the outputs."""
         for record in records:
-            decision = self._decide(record, self.states.get(record.key))
+            before = self.states.get(record.key)
+            decision = self._decide(record, before)
             if decision.touched and record.key is not None:
-                self.states.put(record.key, decision.state)
+                self.states.put(record.key, before, decision.state)
             self._next.add(record, decision)
         self._next.end = records[-1].offset + 1
 
@@ -144,6 +145,7 @@ class Partition:
 
     async def _commit(self, outputs: Outputs) -> None:
         """One transaction. If it fails, memory is ahead of the log: only a restart is right."""
+        outputs.seal()
         try:
             position = await self._producer.commit(outputs)
         except (ProducerFenced, InvalidProducerEpoch):
@@ -152,4 +154,6 @@ class Partition:
             fatal(Exit.TRANSACTION_FAILED, f"partition {self.tp.partition}: {type(error).__name__}: {error}")
         if position is not None:
             self.states.position = position
+        for written in outputs.sealed:
+            self.states.settle(written.key, written.state, written.output.value)
         self._metrics.observe(outputs.tally)

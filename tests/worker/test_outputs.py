@@ -19,6 +19,7 @@ def outputs_of(*records: LogRecord) -> Outputs:
         decision = decide(entry, state, NAMED_RULES, Policy())
         state = decision.state if decision.touched else state
         outputs.add(entry, decision)
+    outputs.seal()
     return outputs
 
 

@@ -3,14 +3,21 @@
 from collections import Counter
 from datetime import timedelta
 
+import pytest
+
 from schemas.key_state import KeyState
 from streams.core.record import LogRecord
 from streams.worker.batch import RecordBatch
 from streams.worker.outputs import encode
-from streams.worker.states import PartitionStates
-from tests.factories import KEY, START, after, fold, ok, record
+from streams.worker.states import PENDING, Headline, PartitionStates, headline
+from tests.factories import KEY, START, after, failure, fold, ok, record
 
 EXPIRES = START + timedelta(days=100)
+
+
+def put(states: PartitionStates, key: bytes, state: KeyState | None) -> None:
+    """Keep a state as the worker does: with the one before at hand."""
+    states.put(key, states.get(key), state)
 
 
 def state_of(*results: dict[str, object]) -> KeyState:
@@ -28,17 +35,17 @@ def changelog(start: int, *states: object) -> RecordBatch:
 
 def test_counts_follow_every_change() -> None:
     states = PartitionStates()
-    states.put(b"a", state_of(ok()))
-    states.put(b"b", state_of(ok()))
-    states.put(b"a", state_of(ok(permissions={"read": True, "spot_trade": True, "withdraw": True})))
+    put(states, b"a", state_of(ok()))
+    put(states, b"b", state_of(ok()))
+    put(states, b"a", state_of(ok(permissions={"read": True, "spot_trade": True, "withdraw": True})))
     assert +states.counts == Counter({("binance", "connected"): 1, ("binance", "withdrawal_enabled"): 1})
 
 
 def test_a_removed_key_is_counted_no_more() -> None:
     states = PartitionStates()
-    states.put(b"a", state_of(ok()))
-    states.put(b"a", None)
-    states.put(b"never-there", None)
+    put(states, b"a", state_of(ok()))
+    put(states, b"a", None)
+    put(states, b"never-there", None)
     assert (+states.counts, len(states)) == (Counter(), 0)
 
 
@@ -46,6 +53,7 @@ def test_a_changelog_gives_the_states_back() -> None:
     state, states = state_of(ok()), PartitionStates()
     states.position = 0
     assert states.recover(changelog(0, state))
+    states.recovered()
     assert (states.get(KEY.encode()), states.position) == (state, 1)
     assert +states.counts == Counter({("binance", "connected"): 1})
 
@@ -53,7 +61,8 @@ def test_a_changelog_gives_the_states_back() -> None:
 def test_a_tombstone_in_the_changelog_removes_the_key() -> None:
     states = PartitionStates()
     states.recover(changelog(0, state_of(ok()), None))
-    assert len(states) == 0
+    states.recovered()
+    assert (len(states), states.get(KEY.encode())) == (0, None)
 
 
 def test_a_changelog_with_a_gap_is_refused() -> None:
@@ -67,12 +76,13 @@ def test_reading_a_part_of_the_changelog_again_changes_nothing() -> None:
     states, last = PartitionStates(), state_of(ok(), ok(after(hours=1)))
     states.recover(changelog(0, state_of(ok()), last))
     states.recover(changelog(0, state_of(ok()), last))
+    states.recovered()
     assert (states.get(KEY.encode()), states.counts.total()) == (last, 1)
 
 
 def test_a_deadline_falls_due_at_its_moment_and_once() -> None:
     states = PartitionStates()
-    states.put(KEY.encode(), state_of(ok(expires_at=EXPIRES)))
+    put(states, KEY.encode(), state_of(ok(expires_at=EXPIRES)))
     due = EXPIRES - timedelta(days=30)
     assert list(states.fall_due(due - timedelta(seconds=1))) == []
     assert [(deadline.key_id, deadline.due_at) for deadline in states.fall_due(due)] == [(KEY, due)]
@@ -81,15 +91,72 @@ def test_a_deadline_falls_due_at_its_moment_and_once() -> None:
 
 def test_a_deadline_that_the_state_no_longer_waits_for_is_dropped() -> None:
     states = PartitionStates()
-    states.put(KEY.encode(), state_of(ok(expires_at=EXPIRES)))
-    states.put(KEY.encode(), state_of(ok(), ok(after(hours=1))))
+    put(states, KEY.encode(), state_of(ok(expires_at=EXPIRES)))
+    put(states, KEY.encode(), state_of(ok(), ok(after(hours=1))))
     assert list(states.fall_due(EXPIRES)) == []
 
 
 def test_a_deadline_whose_record_got_lost_is_looked_at_again() -> None:
     states = PartitionStates()
-    states.put(KEY.encode(), state_of(ok(expires_at=EXPIRES)))
+    put(states, KEY.encode(), state_of(ok(expires_at=EXPIRES)))
     (deadline,) = states.fall_due(EXPIRES)
     states.look_again(deadline, EXPIRES + timedelta(seconds=30))
     assert list(states.fall_due(EXPIRES + timedelta(seconds=29))) == []
     assert list(states.fall_due(EXPIRES + timedelta(seconds=30))) == [deadline]
+
+
+def test_a_recovered_key_falls_due_as_well() -> None:
+    states = PartitionStates()
+    states.recover(changelog(0, state_of(ok(expires_at=EXPIRES))))
+    states.recovered()
+    assert [deadline.key_id for deadline in states.fall_due(EXPIRES)] == [KEY]
+
+
+def test_a_committed_state_is_the_same_as_before() -> None:
+    state, states = state_of(ok(expires_at=EXPIRES)), PartitionStates()
+    put(states, KEY.encode(), state)
+    states.settle(KEY.encode(), state, encode(state))
+    assert states.get(KEY.encode()) == state
+
+
+def test_what_was_decided_after_a_commit_stays() -> None:
+    first, second, states = state_of(ok()), state_of(ok(), ok(after(hours=1))), PartitionStates()
+    put(states, KEY.encode(), first)
+    put(states, KEY.encode(), second)
+    states.settle(KEY.encode(), first, encode(first))
+    assert states.get(KEY.encode()) is second
+
+
+def test_a_removal_that_is_committed_leaves_nothing() -> None:
+    state, states = state_of(ok()), PartitionStates()
+    put(states, KEY.encode(), state)
+    states.settle(KEY.encode(), state, encode(state))
+    put(states, KEY.encode(), None)
+    assert states.get(KEY.encode()) is None
+    states.settle(KEY.encode(), None, None)
+    assert states.get(KEY.encode()) is None
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param(ok(), id="connected"),
+        pytest.param(failure("auth_failed_unspecified"), id="no status yet"),
+        pytest.param(ok(expires_at=EXPIRES), id="with a deadline"),
+        pytest.param(ok(account_id='"exchange":"kraken","status":"invalid",'), id="a text that looks like a state"),
+    ],
+)
+def test_the_headline_is_that_of_the_whole_state(result: dict[str, object]) -> None:
+    state = state_of(result)
+    expected = Headline(state.exchange, state.status or PENDING, state.progress.next_deadline)
+    assert headline(encode(state)) == expected
+
+
+def test_an_end_date_that_moves_with_every_check_does_not_fill_the_memory() -> None:
+    states = PartitionStates()
+    for day in range(5_000):
+        put(states, KEY.encode(), state_of(ok(expires_at=EXPIRES + timedelta(days=day))))
+    assert len(states._due) < 2_000
+    assert [deadline.due_at for deadline in states.fall_due(EXPIRES + timedelta(days=9_999))] == [
+        EXPIRES + timedelta(days=4_999 - 30)
+    ]
