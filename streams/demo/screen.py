@@ -33,7 +33,7 @@ def screen(watch: Watch, heading: str) -> RenderableType:
 def distribution(watch: Watch) -> Table:
     """Keys by exchange and status."""
     table = Table(
-        title="Keys by exchange and status", title_justify="left", title_style="bold", box=None, pad_edge=False
+        title="Keys by exchange and status", title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0)
     )
     table.add_column("exchange")
     for status in Status:
