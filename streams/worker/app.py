@@ -17,7 +17,8 @@ from streams.kafka import connection
 from streams.settings import Settings
 from streams.topics import Topics
 from streams.worker.agent import add_agent
-from streams.worker.metrics import Metrics, OwnedKeys
+from streams.worker.distribution import OwnedKeys
+from streams.worker.metrics import Metrics
 from streams.worker.ownership import Ownership
 from streams.worker.table import RECOVERY_BUFFER_BATCHES, BatchSchema, StateStore, StatusTable
 from streams.worker.transport import Consumer, Transport
@@ -62,6 +63,7 @@ def create_app(
         StatusTable,
         app.Table(
             "status",
+            changelog=app.topic_names.status,
             schema=BatchSchema(),
             key_type=bytes,
             value_type=bytes,
@@ -79,7 +81,7 @@ def create_app(
         store=lambda: cast(StateStore, app.status_table.data),
     )
     registry.register(OwnedKeys(app.ownership, metrics))
-    add_agent(app)
+    add_agent(app, app.source, app.ownership)
     return app
 
 

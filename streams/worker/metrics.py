@@ -4,27 +4,18 @@ No label ever holds a key, a customer or a text of an exchange; an exchange that
 catalogue does not know counts as ``other``.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from time import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 
-from schemas.vocabulary import DeadLetterReason, Outcome, Status
+from schemas.vocabulary import DeadLetterReason, Outcome
 from streams.core.disposition import IGNORED
-from streams.worker.states import PENDING
 from streams.worker.tally import Tally
-
-if TYPE_CHECKING:
-    from streams.worker.ownership import Ownership
-    from streams.worker.partition import Partition
 
 #: An exchange without rules; keeps unknown names from becoming series.
 OTHER: Final = "other"
-
-_STATUSES: Final = (*(status.value for status in Status), PENDING)
 
 #: Seconds: from a few ms behind a live connector to the hours of a backlog.
 _LATENCY_BUCKETS: Final = (
@@ -103,42 +94,3 @@ class Metrics:
             self.dead_letters.labels(reason)
         for disposition in IGNORED:
             self.ignored.labels(disposition)
-
-
-class OwnedKeys(Collector):
-    """The distribution and the lag, taken at each scrape from the partitions that are ours.
-
-    The sum over all workers equals the number of keys, because a partition is counted by
-    its one owner only, and by nobody while it changes hands.
-    """
-
-    def __init__(self, ownership: "Ownership", metrics: Metrics) -> None:
-        self._ownership = ownership
-        self._metrics = metrics
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One sample per exchange and status, zeros included, so that no series vanishes."""
-        owned = list(self._ownership.countable())
-        yield self._keys_of(owned)
-        yield GaugeMetricFamily(
-            "keystatus_lag_records", "Records of the owned partitions that are not decided yet.",
-            value=sum(partition.lag for partition in owned),
-        )  # fmt: skip
-        yield GaugeMetricFamily(
-            "keystatus_owned_partitions", "Partitions that this worker owns and has recovered.", value=len(owned)
-        )
-
-    def _keys_of(self, owned: list["Partition"]) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(
-            "keystatus_keys", "Keys by exchange and status, of the partitions that this worker owns.",
-            labels=["exchange", "status"],
-        )  # fmt: skip
-        totals: dict[tuple[str, str], int] = {}
-        for partition in owned:
-            for (name, status), count in partition.states.counts.items():
-                place = (self._metrics.exchange(name), status)
-                totals[place] = totals.get(place, 0) + count
-        for exchange in sorted({exchange for exchange, _ in totals}):
-            for status in _STATUSES:
-                family.add_metric([exchange, status], totals.get((exchange, status), 0))
-        return family

@@ -1,7 +1,7 @@
 """The Faust table: its changelog is the public topic of key states."""
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import faust
 from faust.stores.memory import Store
@@ -11,9 +11,6 @@ from streams.errors import Exit
 from streams.worker.batch import RecordBatch
 from streams.worker.fatal import fatal
 from streams.worker.states import PartitionStates
-
-if TYPE_CHECKING:
-    from streams.worker.app import KeystatusApp
 
 #: Changelog batches that Faust gathers before they are applied. Each already holds thousands
 #: of records, so few; not 1, which Faust takes as the wish to go on reading for ever.
@@ -84,12 +81,14 @@ class StateStore(Store[bytes, bytes]):
 
 
 class StatusTable(faust.Table):
-    """The table of key states."""
+    """The table of key states; ``changelog`` is the name of the topic that holds them."""
 
-    app: "KeystatusApp"
+    def __init__(self, app: AppT, *, changelog: str, **faust_arguments: Any) -> None:  # noqa: ANN401 - Faust's
+        self._changelog = changelog
+        super().__init__(app, **faust_arguments)
 
     def _changelog_topic_name(self) -> str:
-        return self.app.topic_names.status
+        return self._changelog
 
     def _new_store(self) -> StoreT[bytes, bytes]:
         return StateStore(

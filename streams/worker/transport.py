@@ -10,16 +10,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 import aiokafka
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.worker.batch import RecordBatch
-
-if TYPE_CHECKING:
-    from streams.worker.app import KeystatusApp
 
 #: How long the broker holds an empty fetch, in ms. Faust fixes 1,500: a partition that has
 #: just become empty then waits for the fetch in flight, which is what a new result feels.
@@ -31,6 +28,26 @@ _GATE_LOOK_S = 0.01
 #: How long one poll waits for records while a table recovers, in seconds. Short, because the
 #: end of a changelog may be a transaction marker, which wakes nobody.
 RECOVERY_POLL_S = 0.05
+
+
+class Owner(Protocol):
+    """Who is told which partitions come and go (``streams.worker.ownership``)."""
+
+    @property
+    def generation(self) -> int | None: ...
+    @property
+    def is_ready(self) -> bool: ...
+    async def begin(self, assigned: set[TP], generation: int) -> None: ...
+    def suspend(self) -> None: ...
+    async def end(self) -> None: ...
+    def start_at(self, offsets: Mapping[TP, int], generation: int | None) -> None: ...
+    def changelog_begins_at(self, earliest: Mapping[TP, int]) -> None: ...
+
+
+class OwningApp(Protocol):
+    """An app that owns partitions (``streams.worker.app``)."""
+
+    ownership: Owner
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -130,8 +147,11 @@ def _assigned(consumer: aiokafka.AIOKafkaConsumer, partitions: set[TP]) -> dict[
 class Consumer(driver.Consumer):
     """Faust's consumer: leaves committing to our transactions, tells the app who owns what."""
 
-    app: "KeystatusApp"
     _thread: ConsumerThread
+
+    @property
+    def _owner(self) -> Owner:
+        return cast(OwningApp, self.app).ownership
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -160,7 +180,7 @@ class Consumer(driver.Consumer):
         """
         # A copy: the thread reads it while this loop pauses and resumes partitions.
         fetching = set(active_partitions or ())
-        if not self.app.ownership.is_ready:
+        if not self._owner.is_ready:
             fetching = {tp for tp in fetching if self._is_changelog_tp(tp)}
         if not fetching:  # an empty set would mean "all" to aiokafka
             await self.sleep(_GATE_LOOK_S)
@@ -193,29 +213,29 @@ class Consumer(driver.Consumer):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Fence earlier owners first; only then may the table's recovery read."""
         self._thread.confirmed_at = monotonic()
-        await self.app.ownership.begin(assigned, generation_id)
+        await self._owner.begin(assigned, generation_id)
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what is in flight, then let go."""
-        self.app.ownership.suspend()
+        self._owner.suspend()
         await super().on_partitions_revoked(revoked)
         self._buffered_partitions.difference_update(revoked)
-        await self.app.ownership.end()
+        await self._owner.end()
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek, and tell the partitions where their story goes on."""
-        generation = self.app.ownership.generation
+        generation = self._owner.generation
         committed = await super().seek_to_committed()
         fresh = {tp for tp, offset in committed.items() if not offset}
         earliest = await self.earliest_offsets(*fresh) if fresh else {}
-        self.app.ownership.start_at({tp: offset or earliest[tp] for tp, offset in committed.items()}, generation)
+        self._owner.start_at({tp: offset or earliest[tp] for tp, offset in committed.items()}, generation)
         return committed
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
         """As Faust asks for them at the start of a recovery; the table checks its reading against them."""
         earliest = await super().earliest_offsets(*partitions)
-        self.app.ownership.changelog_begins_at(earliest)
+        self._owner.changelog_begins_at(earliest)
         return earliest
 
 

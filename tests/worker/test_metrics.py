@@ -7,7 +7,8 @@ from prometheus_client import CollectorRegistry
 
 from streams.core.decide import decide
 from streams.core.policy import Policy
-from streams.worker.metrics import Metrics, OwnedKeys
+from streams.worker.distribution import OwnedKeys
+from streams.worker.metrics import Metrics
 from streams.worker.tally import Tally
 from tests.factories import NAMED_RULES, failure, ok, record
 

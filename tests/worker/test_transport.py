@@ -35,7 +35,7 @@ class FakeThread:
 def consumer(*, ready: bool) -> SimpleNamespace:
     """As much of a consumer as a poll needs."""
     return SimpleNamespace(
-        app=SimpleNamespace(ownership=SimpleNamespace(is_ready=ready)),
+        _owner=SimpleNamespace(is_ready=ready),
         sleep=asyncio.sleep,
         _is_changelog_tp=lambda tp: tp == CHANGELOG,
         _thread=FakeThread(),
