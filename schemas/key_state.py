@@ -19,7 +19,7 @@ from schemas.vocabulary import (
 
 
 class Streak(Contract):
-    """Equal doubtful answers in a row, not yet enough to believe them."""
+    """Doubtful answers in a row, not yet enough to believe them; ``status`` and ``reason`` are the last one's."""
 
     status: Status
     reason: Reason

@@ -22,6 +22,9 @@ class Policy(BaseModel):
 
     ambiguous_results: Results = Field(2, description="ambiguous answers before they count")
     ambiguous_apart_s: Seconds = Field(60, description="seconds from the first to the last of them")
+    # A day: long enough for a connector that checks a refused key once an hour and misses some, short enough
+    # that two mishaps weeks apart are two mishaps. Who checks more rarely than daily must raise it.
+    ambiguous_within_s: Seconds = Field(86_400, description="seconds within which all of them must come")
     inconclusive_results: Results = Field(3, description="failed checks before a temporary issue")
     inconclusive_after_s: Seconds = Field(
         300, description="seconds since the last clear answer before a temporary issue"
@@ -36,6 +39,12 @@ class Policy(BaseModel):
     inactive_futures_exchanges: frozenset[str] = Field(
         BINANCE_IDS, description="exchanges where missing futures are 'inactive futures'"
     )
+
+    @model_validator(mode="after")
+    def _ambiguous_answers_can_confirm_each_other(self) -> Self:
+        if self.ambiguous_within_s < self.ambiguous_apart_s:
+            raise ValueError("ambiguous_within_s is at least ambiguous_apart_s, or no ambiguous answer ever counts")
+        return self
 
     @model_validator(mode="after")
     def _names_are_lower_case(self) -> Self:

@@ -4,7 +4,7 @@ Every function here returns new values and looks at no clock: "now" is the recor
 time. A record that changes nothing says why.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 from schemas.check_result import CheckResult
@@ -14,7 +14,7 @@ from schemas.key_state import KeyState, NextDeadline, Progress
 from schemas.status_change import KeyStatusChanged
 from schemas.vocabulary import Certainty, ChangeTrigger, ErrorType, Outcome, Permission, Reason, Status
 from streams.core.changes import change_by_check, change_without_result, state_after, state_before_any
-from streams.core.confirmation import CONFIRMATION, Confirm, extend, is_lasting, is_repeated
+from streams.core.confirmation import CONFIRMATION, Confirm, extend, is_lasting, is_repeated, is_silent, recent
 from streams.core.deadlines import DUE, days_left, next_deadline
 from streams.core.decision_table import Assessment, Facts, Finding
 from streams.core.disposition import Disposition
@@ -46,11 +46,10 @@ def transition(record: Record, state: KeyState | None, facts: Facts, assessment:
     if finding is None:
         unclassified = facts.verdict.error_type is ErrorType.UNCLASSIFIED
         return Transition(Disposition.UNCLASSIFIED if unclassified else Disposition.SAYS_NOTHING)
-    held = state.status if state is not None else None
     memory = _remember(record, state, facts, finding)
-    disposition = _confirm(held, finding, memory, facts)
+    disposition = _confirm(state, finding, memory, facts)
     if disposition is not Disposition.CHANGED:
-        return Transition(disposition, _kept(state, facts, memory, held), None, touched=True)
+        return Transition(disposition, _kept(state, facts, memory), None, touched=True)
     change = change_by_check(record, state, facts, assessment, finding)
     settled = evolve(memory, {"ambiguous": None, "inconclusive": None})
     observed_at = facts.at if state is None else max(state.observed_at, facts.at)
@@ -58,9 +57,10 @@ def transition(record: Record, state: KeyState | None, facts: Facts, assessment:
     return Transition(disposition, kept, change, touched=True)
 
 
-def _confirm(held: Status | None, finding: Finding, memory: Progress, facts: Facts) -> Disposition:
+def _confirm(state: KeyState | None, finding: Finding, memory: Progress, facts: Facts) -> Disposition:
     """Whether the finding is believed now, by the confirmation table."""
-    if finding.status is held:
+    held = None if state is None else state.status
+    if finding.status is held or is_silent(state, finding, facts):
         return Disposition.UNCHANGED
     if _is_in_grace(finding, memory, facts):
         return Disposition.PENDING
@@ -98,14 +98,15 @@ def _remember(record: Record, state: KeyState | None, facts: Facts, finding: Fin
         "ip_restricted": facts.ip_restricted,
         "granted": _granted(memory.granted, result) if facts.key_was_read else memory.granted,
     }
-    update |= _doubts(state, memory, finding, at)
+    update |= _doubts(state, facts, finding)
     if result.outcome is Outcome.OK:
         update["last_success_at"] = at
     return evolve(memory, update)
 
 
-def _doubts(state: KeyState | None, memory: Progress, finding: Finding, at: datetime) -> dict[str, object]:
+def _doubts(state: KeyState | None, facts: Facts, finding: Finding) -> dict[str, object]:
     """How the streaks of doubtful answers go on. A definite answer ends them all."""
+    memory, at = facts.memory, facts.at
     if finding.certainty is Certainty.DEFINITE:
         return {
             "ambiguous": None,
@@ -114,9 +115,11 @@ def _doubts(state: KeyState | None, memory: Progress, finding: Finding, at: date
             "last_authoritative_at": at,
         }
     if state is not None and finding.status is state.status:
-        return {}
+        # Two answers that contradict each other in turn would otherwise change the status for ever.
+        return {"ambiguous": None} if finding.certainty is Certainty.AMBIGUOUS else {}
     if finding.certainty is Certainty.AMBIGUOUS:
-        return {"ambiguous": extend(memory.ambiguous, finding, at), "inconclusive": None}
+        streak = recent(memory.ambiguous, at, facts.policy)
+        return {"ambiguous": extend(streak, finding, at), "inconclusive": None}
     return {
         "inconclusive": extend(memory.inconclusive, finding, at),
         "unconfirmed_since": memory.unconfirmed_since or at,
@@ -129,11 +132,10 @@ def _granted(before: tuple[Permission, ...], result: CheckResult) -> tuple[Permi
     return tuple(name for name in Permission if name in before or name in new) if new else before
 
 
-def _kept(state: KeyState | None, facts: Facts, memory: Progress, held: Status | None) -> KeyState:
+def _kept(state: KeyState | None, facts: Facts, memory: Progress) -> KeyState:
     """The state after a record that changed no status."""
-    progress = _with_deadline(held, memory, facts)
     if state is None:
-        return state_before_any(facts, progress)
+        return state_before_any(facts, _with_deadline(None, memory, facts))
     result = facts.result
     return evolve(
         state,
@@ -144,7 +146,7 @@ def _kept(state: KeyState | None, facts: Facts, memory: Progress, held: Status |
             "expires_at": memory.expires_at,
             "days_left": days_left(memory.expires_at, facts.at),
             "observed_at": max(state.observed_at, facts.at),
-            "progress": progress,
+            "progress": _with_deadline(state.status, memory, facts),
         },
     )
 

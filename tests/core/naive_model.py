@@ -37,6 +37,15 @@ DEFINITE = [
     "permission_denied",
     "futures_not_enabled",
 ]
+SUCCESS_WORST_FIRST = [
+    "invalid",
+    "withdrawal_enabled",
+    "expired",
+    "incorrect_permissions",
+    "inactive_futures",
+    "expiring",
+    "connected",
+]
 PERMISSION_POLICY, INACTIVITY_POLICY = ["binance"], ["okx"]
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
@@ -70,9 +79,8 @@ def rows_that_hold(result: Payload, key: Key) -> list[Row]:
     end = end_of(result, key)
     ended = end is not None and end <= now
     bound = key["bound"] if result["ip_restricted"] is None else result["ip_restricted"]
-    readable = error in [None, "permission_denied", "futures_not_enabled"]
-    rights = result["permissions"] if readable else {}
-    off = [right for right in result["required_permissions"] if rights.get(right) is False]
+    rights = rights_told(result)
+    off = rights_off(result)
     return [
         *unusable_rows(result, error, sure),
         *gone_row(result, key, error, sure, ended=ended, bound=bound),
@@ -82,6 +90,29 @@ def rows_that_hold(result: Payload, key: Key) -> list[Row]:
         *trouble_row(error),
         *working_rows(result, end),
     ]
+
+
+def rights_told(result: Payload) -> Payload:
+    """Rights are believed when the exchange knew the key."""
+    readable = error_of(result) in [None, "permission_denied", "futures_not_enabled"]
+    return dict(result["permissions"]) if readable else {}
+
+
+def rights_off(result: Payload) -> list[str]:
+    rights = rights_told(result)
+    return [right for right in result["required_permissions"] if rights.get(right) is False]
+
+
+def rights_blamed(reason: str, result: Payload) -> list[str]:
+    """The rights that a status with this reason is about; none for the other reasons."""
+    off = rights_off(result)
+    if reason == "withdrawal_permission":
+        return ["withdraw"]
+    if reason == "permission_expired_by_policy":
+        return [right for right in off if right in ["spot_trade", "margin_trade"]]
+    if reason == "missing_permission":
+        return [right for right in off if not (result["exchange"] == "binance" and right == "futures_trade")]
+    return ["futures_trade"] if reason in ["futures_not_registered", "futures_permission_off"] else []
 
 
 def end_of(result: Payload, key: Key) -> datetime | None:
@@ -216,11 +247,11 @@ def out_of_order(result: Payload, key: Key | None, arrived: datetime, offset: in
     return None
 
 
-def is_believed(row: Row, key: Key, error: str | None, now: datetime) -> str:
+def is_believed(row: Row, key: Key, result: Payload) -> str:
     """What becomes of this news: changed, unchanged, pending or inconclusive."""
     status, _, sure = row
-    held = key["status"]
-    if status == held:
+    held, error, now = key["status"], error_of(result), result["checked_at"]
+    if status == held or leaves_open(status, key, result):
         return "unchanged"
     young = key["replaced_at"] is not None and now < key["replaced_at"] + 10 * MINUTE
     not_yet_there = sure is False or error in ["key_not_found", "key_not_activated"]
@@ -229,7 +260,7 @@ def is_believed(row: Row, key: Key, error: str | None, now: datetime) -> str:
     if sure:
         return "changed"
     if sure is False:
-        return "changed" if repeated(key["doubts"], status) else "pending"
+        return "changed" if repeated(key["doubts"]) else "pending"
     if held is None:
         return "changed"
     if held not in ["connected", "expiring", "temporary_issue"]:
@@ -237,25 +268,44 @@ def is_believed(row: Row, key: Key, error: str | None, now: datetime) -> str:
     return "changed" if lasting(key, now) else "pending"
 
 
-def repeated(doubts: list[Payload], status: str) -> bool:
-    """Two ambiguous answers for this status, a minute apart, with nothing but trouble between."""
-    times = []
-    for doubt in reversed(doubts):
-        if doubt["sure"] is False and doubt["status"] != status:
-            break
-        if doubt["sure"] is False:
-            times.append(doubt["at"])
-    return len(times) >= 2 and times[0] - times[-1] >= MINUTE
+def leaves_open(status: str, key: Key, result: Payload) -> bool:
+    """A success without worse news, silent about a right that the status is about and that still counts."""
+    if result["outcome"] != "ok" or not key["blamed"]:
+        return False
+    if key["replaced_at"] is not None and key["changed_at"] < key["replaced_at"]:
+        return False
+    if SUCCESS_WORST_FIRST.index(status) < SUCCESS_WORST_FIRST.index(key["status"]):
+        return False
+    told = {right for right, on in result["permissions"].items() if on is not None}
+    if key["reason"] == "futures_not_registered" and result["account"].get("futures_enabled") is True:
+        told.add("futures_trade")
+    required = result["required_permissions"]
+    if key["reason"] == "withdrawal_permission":
+        return "withdraw" not in told and "withdraw" not in required
+    return any(right in required and right not in told for right in key["blamed"])
+
+
+def repeated(doubts: list[Payload]) -> bool:
+    """Two ambiguous answers, whatever they point to, a minute to a day apart, with nothing but trouble between."""
+    times: list[datetime] = []
+    for doubt in doubts:
+        if doubt["sure"] is None:
+            continue
+        if times and doubt["at"] > times[0] + DAY:
+            times = []
+        times.append(doubt["at"])
+    return len(times) >= 2 and times[-1] >= times[0] + MINUTE
 
 
 def lasting(key: Key, now: datetime) -> bool:
-    """Three failed checks in a row, five minutes after the last clear answer."""
+    """Three failed checks in a row, five minutes after the last clear answer, or after the key was replaced."""
     count = 0
     for doubt in reversed(key["doubts"]):
         if doubt["sure"] is not None:
             break
         count += 1
-    return count >= 3 and (key["clear_at"] is None or now >= key["clear_at"] + 5 * MINUTE)
+    since = key["clear_at"] or key["replaced_at"]
+    return count >= 3 and (since is None or now >= since + 5 * MINUTE)
 
 
 def check(keys: dict[str, Key], result: Payload, arrived: datetime, offset: int) -> str:
@@ -273,6 +323,7 @@ def check(keys: dict[str, Key], result: Payload, arrived: datetime, offset: int)
         "changed_at": None,
         "events": [],
         "due": None,
+        "blamed": [],
     }
     key = {**life, **new_key(result["credential_version"]), **(known or {})}
     if result["credential_version"] > key["version"]:
@@ -283,11 +334,11 @@ def check(keys: dict[str, Key], result: Payload, arrived: datetime, offset: int)
         unknown = result["error"]["code"].removeprefix("maybe_") not in [*DEFINITE, "request_rejected"]
         return "unclassified" if unknown else "says_nothing"
     remember(result, key, rows[0], offset)
-    news = is_believed(rows[0], key, error_of(result), now)
+    news = is_believed(rows[0], key, result)
     key["seen_at"] = max(key["seen_at"], now)
     if news == "changed":
         key |= {"status": rows[0][0], "reason": rows[0][1], "sequence": key["sequence"] + 1}
-        key |= {"changed_at": now, "doubts": []}
+        key |= {"changed_at": now, "doubts": [], "blamed": rights_blamed(rows[0][1], result)}
     key["due"] = what_falls_due(key, now)
     keys[name] = key
     return news
@@ -310,6 +361,8 @@ def remember(result: Payload, key: Key, row: Row, offset: int) -> None:
         key["doubts"] = [*key["doubts"], {"status": row[0], "sure": sure, "at": now}]
         if sure is None and key["unconfirmed"] is None:
             key["unconfirmed"] = now
+    elif sure is False:
+        key["doubts"] = [doubt for doubt in key["doubts"] if doubt["sure"] is None]
 
 
 def what_falls_due(key: Key, now: datetime) -> tuple[str, datetime] | None:
@@ -333,6 +386,7 @@ def fall_due(keys: dict[str, Key], deadline: Payload, arrived: datetime) -> str:
     key["status"], key["reason"] = ("expiring", "expires_soon") if soon else ("expired", "expiry_passed")
     key["sequence"] += 1
     key["changed_at"] = moment
+    key["blamed"] = []
     key["due"] = ("expiry", key["end"]) if soon and key["end"] > moment else None
     return "changed"
 

@@ -15,15 +15,19 @@ from streams.core.policy import Policy
 from tests.factories import START, Story, after, ok
 
 FUTURES_USER = ["read", "spot_trade", "futures_trade"]
-NO_FUTURES = {"read": True, "spot_trade": True, "futures_trade": False}
+
+#: A success that tells all that matters: one that tells less ends no status that rests on what it leaves out
+#: (see ``test_silence``).
+GOOD = {"read": True, "spot_trade": True, "withdraw": False}
+NO_FUTURES = GOOD | {"futures_trade": False}
 
 #: What brings a key to each status by one definite answer.
 LEADS_TO: dict[Status | None, dict[str, Any]] = {
-    Status.CONNECTED: {},
-    Status.EXPIRING: {"expires_at": after(days=20)},
+    Status.CONNECTED: {"permissions": GOOD},
+    Status.EXPIRING: {"permissions": GOOD, "expires_at": after(days=20)},
     Status.EXPIRED: {"code": "key_expired"},
-    Status.INCORRECT_PERMISSIONS: {"permissions": {"read": True, "spot_trade": False}},
-    Status.WITHDRAWAL_ENABLED: {"permissions": {"read": True, "spot_trade": True, "withdraw": True}},
+    Status.INCORRECT_PERMISSIONS: {"permissions": GOOD | {"spot_trade": False}},
+    Status.WITHDRAWAL_ENABLED: {"permissions": GOOD | {"withdraw": True}},
     Status.TEMPORARY_ISSUE: {"code": "timeout"},
     Status.INVALID: {"code": "account_suspended"},
     Status.INACTIVE_FUTURES: {"permissions": NO_FUTURES, "required_permissions": FUTURES_USER},
@@ -82,7 +86,7 @@ def test_a_definite_error_is_believed_at_once(held: Status | None) -> None:
 @pytest.mark.parametrize("held", [held for held in HELD if held is not Status.CONNECTED], ids=name)
 def test_one_success_is_enough_to_recover(held: Status | None) -> None:
     story = story_of(held)
-    decision = story.ok(after(seconds=1))
+    decision = story.ok(after(seconds=1), permissions=GOOD)
     assert (decision.disposition, story.status) == (Disposition.CHANGED, "connected")
 
 
@@ -139,12 +143,38 @@ def test_different_ambiguous_errors_of_one_status_confirm_each_other_and_the_las
     assert change.reason is Reason.PASSPHRASE_MISMATCH
 
 
-def test_ambiguous_errors_of_two_statuses_do_not_confirm_each_other() -> None:
+def test_ambiguous_errors_of_two_statuses_confirm_each_other_and_the_last_is_believed() -> None:
+    """Binance's -2015 points to futures on one path and to the key on another: refused it is either way."""
     story = story_of(Status.CONNECTED)
     story.fails("signature_mismatch", after(minutes=1))
-    assert story.fails("maybe_ip_not_allowed", after(minutes=3)).disposition is Disposition.PENDING
-    assert story.fails("signature_mismatch", after(minutes=5)).disposition is Disposition.PENDING
-    assert story.status == "connected"
+    change = story.fails("maybe_ip_not_allowed", after(minutes=3)).change
+    assert change is not None
+    assert (change.status, change.reason) == (Status.INCORRECT_PERMISSIONS, Reason.IP_NOT_ALLOWED)
+
+
+def test_ambiguous_errors_of_two_statuses_in_turn_change_a_key_once() -> None:
+    """An answer that agrees with the status breaks the row: two that contradict each other flip it for ever."""
+    story = story_of(Status.CONNECTED)
+    for hour in range(1, 11):
+        story.fails("signature_mismatch" if hour % 2 else "maybe_ip_not_allowed", after(hours=hour))
+    assert story.changes == ["connected", "incorrect_permissions"]
+
+
+def test_ambiguous_answers_are_in_a_row_for_a_day() -> None:
+    story = story_of(Status.CONNECTED)
+    story.fails("signature_mismatch", after(hours=1))
+    assert story.fails("signature_mismatch", after(hours=25)).disposition is Disposition.CHANGED
+
+
+def test_an_ambiguous_answer_later_than_a_day_is_a_first_one() -> None:
+    story = story_of(Status.CONNECTED)
+    story.fails("signature_mismatch", after(hours=1))
+    late = after(hours=25, microseconds=1)
+    assert story.fails("passphrase_mismatch", late).disposition is Disposition.PENDING
+    assert story.state is not None
+    assert story.state.progress.ambiguous is not None
+    assert (story.state.progress.ambiguous.count, story.state.progress.ambiguous.first_at) == (1, late)
+    assert story.fails("signature_mismatch", after(hours=26)).disposition is Disposition.CHANGED
 
 
 def test_a_success_between_ends_the_doubt() -> None:
@@ -190,9 +220,9 @@ def test_a_doubt_does_not_survive_the_change_that_it_made(code: str, status: str
     assert (story.state.progress.ambiguous, story.state.progress.inconclusive) == (None, None)
 
 
-def test_a_doubt_tells_its_last_reason_how_often_and_since_when() -> None:
+def test_a_doubt_tells_its_last_finding_how_often_and_since_when() -> None:
     story = story_of(Status.CONNECTED)
-    story.fails("signature_mismatch", after(seconds=1))
+    story.fails("maybe_ip_not_allowed", after(seconds=1))
     story.fails("region_restricted", after(seconds=2))
     assert story.state is not None
     doubt = story.state.progress.ambiguous
@@ -292,6 +322,25 @@ def replaced() -> Story:
     return story
 
 
+def test_a_replaced_key_has_trouble_five_minutes_after_it_came_and_not_before() -> None:
+    """Nothing clear is known of it yet, but three timeouts within seconds are no lasting trouble."""
+    story = story_of(Status.CONNECTED)
+    for second in (0, 1, 2, 299):
+        decision = story.fails("timeout", after(hours=1, seconds=second), credential_version=2)
+        assert decision.disposition is Disposition.PENDING
+    story.fails("timeout", after(hours=1, minutes=5), credential_version=2)
+    assert story.changes == ["connected", "temporary_issue"]
+
+
+def test_a_clear_answer_of_a_replaced_key_counts_from_its_own_time() -> None:
+    story = story_of(Status.CONNECTED)
+    story.fails("timeout", after(hours=1), credential_version=2)
+    story.ok(after(hours=1, minutes=4), credential_version=2)
+    for second in (241, 242, 300):
+        story.fails("timeout", after(hours=1, seconds=second), credential_version=2)
+    assert story.status == "connected"
+
+
 @pytest.mark.parametrize("code", ["key_not_found", "key_not_activated"])
 def test_a_replaced_key_that_is_not_there_yet_is_pending_for_ten_minutes(code: str) -> None:
     story = replaced()
@@ -362,6 +411,13 @@ def two_refusals(policy: Policy) -> Story:
     return story
 
 
+def two_refusals_a_day_apart(policy: Policy) -> Story:
+    story = story_of(Status.CONNECTED, policy)
+    story.fails("signature_mismatch", after(hours=1))
+    story.fails("signature_mismatch", after(hours=25))
+    return story
+
+
 def three_timeouts(policy: Policy) -> Story:
     story = story_of(Status.CONNECTED, policy)
     for minute in (2, 4, 6):
@@ -399,6 +455,13 @@ def without_futures(policy: Policy) -> Story:
     [
         pytest.param(two_refusals, {"ambiguous_results": 3}, "invalid", "connected", id="ambiguous_results higher"),
         pytest.param(two_refusals, {"ambiguous_apart_s": 61}, "invalid", "connected", id="ambiguous_apart_s longer"),
+        pytest.param(
+            two_refusals_a_day_apart,
+            {"ambiguous_within_s": 86_399},
+            "invalid",
+            "connected",
+            id="ambiguous_within_s shorter",
+        ),
         pytest.param(
             three_timeouts,
             {"inconclusive_results": 4},
@@ -465,6 +528,7 @@ def test_one_timeout_is_enough_when_the_policy_says_so() -> None:
         {"ambiguous_results": 0},
         {"inconclusive_results": 0},
         {"ambiguous_apart_s": -1},
+        {"ambiguous_apart_s": 60, "ambiguous_within_s": 59},
         {"expiring_window_days": 0},
         {"expiring_window_days": 367},
         {"inactive_futures_exchanges": frozenset({"Binance"})},

@@ -171,7 +171,10 @@ def a_check(dice: Random) -> dict[str, Any]:
         "required_permissions": dice.choice(REQUIRED),
         "ip_restricted": dice.choice(TRISTATE),
         "reported_state": dice.choice([None] * 16 + [state.value for state in ReportedState]),
-        "account": dice.choice([{}] * 9 + [{"suspended": True}, {"kyc_required": True}, {"futures_enabled": False}]),
+        "account": dice.choice(
+            [{}] * 9
+            + [{"suspended": True}, {"kyc_required": True}, {"futures_enabled": False}, {"futures_enabled": True}]
+        ),
         "ends_in": dice.choice(ENDS),
         "newer": dice.choice([0] * 10 + [1, -1]),
         "repeats": dice.random() < 0.1,
