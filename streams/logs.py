@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from streams.settings import Settings
@@ -26,3 +28,15 @@ def configure(settings: Settings) -> None:
         for name in _NOISY:
             logging.getLogger(name).setLevel(logging.WARNING)
         logging.getLogger(_RETRIES).setLevel(logging.ERROR)
+
+
+@contextmanager
+def only_our_own() -> Iterator[None]:
+    """Leave it to us to say what is wrong with Kafka: aiokafka's line for it says not what to do."""
+    library = logging.getLogger("aiokafka")
+    level = library.level
+    library.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        library.setLevel(level)

@@ -8,7 +8,6 @@ what the lines tell: a deadline that has come by then stands in the log before t
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
 from pydantic_core import from_json
@@ -24,6 +23,7 @@ from streams.core.decode import decode
 from streams.core.policy import Policy
 from streams.core.record import LogRecord, moment_of
 from streams.core.rules import RuleSet
+from streams.deadline_heap import DeadlineHeap
 from streams.kafka import partition_of
 from streams.publisher import RecordLine, read_line
 from streams.topics import Topics
@@ -31,10 +31,6 @@ from streams.worker.outputs import dead_letter_headers
 
 #: Lines come at no time of their own: the log's clock is unknown, as in a log without timestamps.
 _NO_TIME: Final = -1
-
-#: Outdated deadlines are dropped when they outnumber the keys by this factor, so that memory is per key.
-_OUTDATED_FACTOR: Final = 2
-_OUTDATED_FEW: Final = 1_024
 
 
 class Output(NamedTuple):
@@ -60,7 +56,7 @@ class Simulation:
         self._topics = topics
         self._ends = [0] * partitions
         self._states: dict[bytes, KeyState] = {}
-        self._due: list[tuple[datetime, bytes]] = []
+        self._deadlines = DeadlineHeap()
 
     def feed(self, line: bytes) -> list[Output]:
         """Append one line to the log, after the deadlines that have come by its time, and decide them.
@@ -71,21 +67,16 @@ class Simulation:
         if not line:
             return []
         read = read_line(line)
-        now = self._moment_of(read) if self._due else None
+        now = self._moment_of(read) if self._deadlines else None
         outputs = [] if now is None else self.let_pass(now)
         return outputs + self._append(read.key, read.value, read.timestamp)
 
     def let_pass(self, until: datetime) -> list[Output]:
         """Append the deadlines that have come by then, in the order in which they fall due, and decide them."""
         outputs: list[Output] = []
-        while self._due and self._due[0][0] <= until:
-            due_at, key = heappop(self._due)
-            state = self._states.get(key)
-            deadline = None if state is None else state.progress.next_deadline
-            if state is None or deadline is None or deadline.due_at != due_at:
-                continue
-            payload = Deadline(key_id=state.key_id, kind=deadline.kind, due_at=due_at)
-            outputs += self._append(key, payload.model_dump_json().encode(), _NO_TIME)
+        for due in self._deadlines.fall_due(until):
+            payload = Deadline(key_id=due.key.decode(), kind=due.kind, due_at=due.due_at)
+            outputs += self._append(due.key, payload.model_dump_json().encode(), _NO_TIME)
         return outputs
 
     def _moment_of(self, line: RecordLine) -> datetime | None:
@@ -105,21 +96,11 @@ class Simulation:
         return list(_outputs(record, decision, self._topics))
 
     def _put(self, key: bytes, state: KeyState | None) -> None:
-        before = self._states.get(key)
+        self._deadlines.wait(key, None if state is None else state.progress.next_deadline)
         if state is None:
             self._states.pop(key, None)
-            return
-        self._states[key] = state
-        deadline = state.progress.next_deadline
-        if deadline is not None and (before is None or before.progress.next_deadline != deadline):
-            heappush(self._due, (deadline.due_at, key))
-            if len(self._due) > _OUTDATED_FACTOR * len(self._states) + _OUTDATED_FEW:
-                self._drop_outdated()
-
-    def _drop_outdated(self) -> None:
-        waiting = ((state.progress.next_deadline, key) for key, state in self._states.items())
-        self._due = [(deadline.due_at, key) for deadline, key in waiting if deadline is not None]
-        heapify(self._due)
+        else:
+            self._states[key] = state
 
 
 def _outputs(record: LogRecord, decision: Decision, topics: Topics) -> Sequence[Output]:

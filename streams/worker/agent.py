@@ -10,6 +10,7 @@ from streams.errors import Exit
 from streams.worker.batch import RecordBatch
 from streams.worker.fatal import fatal
 from streams.worker.ownership import Ownership
+from streams.worker.states import UnreadableStateError
 
 logger = logging.getLogger("keystatus.worker")
 
@@ -21,6 +22,8 @@ def add_agent(app: faust.App, source: TopicT, ownership: Ownership) -> None:
         try:
             async for event in cast(faust.Stream, stream).noack().events():
                 await _pass_on(ownership, event)
+        except UnreadableStateError as error:
+            fatal(Exit.RECOVERY_FAILED, str(error))
         except Exception as error:
             logger.exception("the agent failed")
             fatal(Exit.AGENT_FAILED, f"the agent failed: {type(error).__name__}: {error}")

@@ -14,10 +14,16 @@ from streams.worker.batch import RecordBatch
 
 
 class Admitted(NamedTuple):
-    """What of a batch comes next: its records, and the offset after it."""
+    """What of a batch comes next: its records, and the offset after it.
+
+    ``lost`` are the offsets before it that the log itself no longer has (retention);
+    ``healed`` says that it fills a gap which was fetched again.
+    """
 
     records: Sequence[ConsumerRecord[bytes | None, bytes | None]]
     end: int
+    lost: int = 0
+    healed: bool = False
 
 
 class Gap(NamedTuple):
@@ -31,12 +37,10 @@ class Continuity:
     """The story of one assigned partition.
 
     ``next_offset`` is the next offset to process; None until the committed offset is known.
-    ``lost`` counts offsets that the log itself no longer had (retention).
     """
 
     def __init__(self) -> None:
         self.next_offset: int | None = None
-        self.lost = 0
         self._epoch = 0
         self._gap_tried: Gap | None = None
 
@@ -54,18 +58,18 @@ class Continuity:
         expected = self.next_offset
         if expected is None or batch.epoch < self._epoch or batch.end <= expected:
             return None
-        if batch.start > expected and not self._is_real(Gap(expected, batch.start)):
+        lost = max(0, batch.start - expected)
+        if lost and not self._is_real(Gap(expected, batch.start)):
             return Gap(expected, batch.start)
-        self.next_offset = batch.end
-        self._gap_tried = None
+        healed = self._gap_tried is not None and not lost
+        self.next_offset, self._gap_tried = batch.end, None
         if batch.start >= expected:
-            return Admitted(batch.records, batch.end)
-        return Admitted([record for record in batch.records if record.offset >= expected], batch.end)
+            return Admitted(batch.records, batch.end, lost, healed)
+        rest = [record for record in batch.records if record.offset >= expected]
+        return Admitted(rest, batch.end, healed=healed)
 
     def _is_real(self, gap: Gap) -> bool:
         """Whether the gap came back after fetching again: then the log no longer has it."""
-        if self._gap_tried != gap:
-            self._gap_tried = gap
-            return False
-        self.lost += gap.end - gap.start
-        return True
+        came_back = self._gap_tried == gap
+        self._gap_tried = gap
+        return came_back

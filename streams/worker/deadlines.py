@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.deadline import Deadline
+from streams.deadline_heap import Due
 from streams.errors import Exit
 from streams.kafka import connection
 from streams.settings import Settings
@@ -37,8 +38,8 @@ class DeadlineClock:
 
     async def run(self) -> None:
         """Watch until cancelled. A deadline that cannot be written ends the process."""
-        await self._producer.start()
         try:
+            await self._producer.start()
             while True:
                 await self._write_due(datetime.now(UTC))
                 await asyncio.sleep(_LOOK_EVERY_S)
@@ -48,17 +49,20 @@ class DeadlineClock:
             await self._producer.stop()
 
     async def _write_due(self, now: datetime) -> None:
-        if not self._ownership.is_confirmed:
-            return
+        """Write what is due, and wait until Kafka has it: a producer that is stuck must not go unnoticed."""
+        writing = []
         for partition in self._ownership.countable():
-            for deadline in partition.states.fall_due(now):
-                partition.states.look_again(deadline, now + _WRITE_AGAIN_AFTER)
-                await self._write(partition, deadline)
+            for due in partition.states.deadlines.fall_due(now):
+                partition.states.deadlines.look_again(due, now + _WRITE_AGAIN_AFTER)
+                writing.append(await self._write(partition, due))
+        await asyncio.gather(*writing)
 
-    async def _write(self, partition: Partition, deadline: Deadline) -> None:
-        await self._producer.send(
+    async def _write(self, partition: Partition, due: Due) -> asyncio.Future[object]:
+        deadline = Deadline(key_id=due.key.decode(), kind=due.kind, due_at=due.due_at)
+        future: asyncio.Future[object] = await self._producer.send(
             partition.tp.topic,
             deadline.model_dump_json().encode(),
-            key=deadline.key_id.encode(),
+            key=due.key,
             partition=partition.tp.partition,
         )
+        return future

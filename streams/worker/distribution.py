@@ -27,7 +27,7 @@ class OwnedKeys(Collector):
         self._metrics = metrics
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One sample per exchange and status, zeros included, so that no series vanishes."""
+        """One sample per exchange of the catalogue and status, zeros included: no series ever vanishes."""
         owned = list(self._ownership.countable())
         yield self._keys_of(owned)
         yield GaugeMetricFamily(
@@ -43,12 +43,11 @@ class OwnedKeys(Collector):
             "keystatus_keys", "Keys by exchange and status, of the partitions that this worker owns.",
             labels=["exchange", "status"],
         )  # fmt: skip
-        totals: dict[tuple[str, str], int] = {}
+        totals = {(exchange, status): 0 for exchange in self._metrics.exchanges for status in _STATUSES}
         for partition in owned:
             for (name, status), count in partition.states.counts.items():
                 place = (self._metrics.exchange(name), status)
-                totals[place] = totals.get(place, 0) + count
-        for exchange in sorted({exchange for exchange, _ in totals}):
-            for status in _STATUSES:
-                family.add_metric([exchange, status], totals.get((exchange, status), 0))
+                totals[place] += count
+        for place, count in totals.items():
+            family.add_metric(place, count)
         return family

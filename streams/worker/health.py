@@ -16,8 +16,9 @@ LOOP_LIMIT_S: Final = 30.0
 #: timeout (20 s by default), after which the broker has given the transaction up.
 COMMIT_LIMIT_S: Final = 60.0
 
-#: Seconds from an assignment to ready: a million keys take a few.
-READY_LIMIT_S: Final = 300.0
+#: Seconds without being a member of the group that is ready and confirmed. A million keys
+#: take some seconds to recover; a broker may be away for minutes, and a restart helps nobody then.
+MEMBER_LIMIT_S: Final = 300.0
 
 #: Seconds in which a partition with a lag must be read on.
 MOVE_LIMIT_S: Final = 30.0
@@ -40,6 +41,8 @@ class Health:
         self._turned_at = monotonic()
         self._unready_since: float | None = monotonic()
         self._standing: dict[int, _Standing] = {}
+        self._unconfirmed_since: float | None = None
+        self._found: list[str] = []
         self._ended = threading.Event()
 
     def turn(self) -> None:
@@ -55,8 +58,8 @@ class Health:
         self._ended.set()
 
     def liveness(self) -> list[str]:
-        """What keeps the loop or a partition from making progress."""
-        return [message for _, message in self._stuck()]
+        """What keeps the loop or a partition from making progress, as the watchdog saw it last."""
+        return self._found
 
     def readiness(self) -> list[str]:
         """What keeps this worker from answering for its keys."""
@@ -66,21 +69,32 @@ class Health:
             return ["the group has not confirmed this worker within the session timeout"]
         return []
 
-    def _stuck(self) -> list[tuple[Exit, str]]:
+    def look(self) -> list[tuple[Exit, str]]:
+        """What is stuck by now. For the watchdog alone: it remembers since when."""
         now = monotonic()
-        found = []
+        found = [*self._not_committing(now), *self._not_moving(now), *self._not_a_member(now)]
         if now - self._turned_at > LOOP_LIMIT_S:
             found.append((Exit.STUCK, f"the event loop has not turned for {now - self._turned_at:.0f} s"))
-        for partition in self._ownership.partitions:
-            since = partition.busy_since
-            if since is not None and now - since > COMMIT_LIMIT_S:
-                found.append((Exit.STUCK, f"partition {partition.tp.partition}: no commit for {now - since:.0f} s"))
-        found += self._not_moving(now)
-        self._unready_since = None if self._ownership.is_ready else (self._unready_since or now)
-        if self._unready_since is not None and now - self._unready_since > READY_LIMIT_S:
-            waited = now - self._unready_since
-            found.append((Exit.RECOVERY_FAILED, f"not joined and recovered after {waited:.0f} s"))
+        self._found = [message for _, message in found]
         return found
+
+    def _not_committing(self, now: float) -> list[tuple[Exit, str]]:
+        return [
+            (Exit.STUCK, f"partition {partition.tp.partition}: no commit for {now - since:.0f} s")
+            for partition in self._ownership.partitions
+            if (since := partition.busy_since) is not None and now - since > COMMIT_LIMIT_S
+        ]
+
+    def _not_a_member(self, now: float) -> list[tuple[Exit, str]]:
+        """Not joined and recovered, or not confirmed by the group, for too long."""
+        ready, confirmed = self._ownership.is_ready, self._ownership.is_confirmed
+        self._unready_since = None if ready else (self._unready_since or now)
+        self._unconfirmed_since = None if confirmed or not ready else (self._unconfirmed_since or now)
+        since = self._unready_since or self._unconfirmed_since
+        if since is None or now - since <= MEMBER_LIMIT_S:
+            return []
+        what = "not joined and recovered" if self._unready_since else "not confirmed by the group"
+        return [(Exit.RECOVERY_FAILED, f"{what} for {now - since:.0f} s")]
 
     def _not_moving(self, now: float) -> list[tuple[Exit, str]]:
         """Partitions that have records to read and read none: Faust can lose a poll without a trace."""
@@ -88,8 +102,8 @@ class Health:
         found = []
         for partition in self._ownership.countable():
             number, offset = partition.tp.partition, partition.continuity.next_offset
-            if not partition.lag or offset is None:
-                continue
+            if partition.busy_since is not None or offset is None or not partition.lag:
+                continue  # held back by a commit, which has a limit of its own; or all is read
             stood = before.get(number)
             since = stood.since if stood is not None and stood.offset == offset else now
             self._standing[number] = _Standing(offset, since)
@@ -99,5 +113,9 @@ class Health:
 
     def _watch(self) -> None:
         while not self._ended.wait(_LOOK_EVERY_S):
-            for code, message in self._stuck():
+            try:
+                found = self.look()
+            except Exception as error:  # noqa: BLE001 - a watchdog that died must not look like one that sees nothing
+                fatal(Exit.STUCK, f"the watchdog failed: {type(error).__name__}: {error}")
+            for code, message in found:
                 fatal(code, message)

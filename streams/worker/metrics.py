@@ -28,7 +28,8 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry, exchanges: Iterable[str]) -> None:
         self.registry = registry
-        self._exchanges = frozenset(exchanges)
+        #: Every value of the label "exchange".
+        self.exchanges = (*sorted(exchanges), OTHER)
         self.results = Counter(
             "keystatus_results", "Check results read, by exchange and outcome.", ["exchange", "outcome"],
             registry=registry,
@@ -55,6 +56,10 @@ class Metrics:
         self.gaps_healed = Counter(
             "keystatus_gaps_healed", "Ranges of the log that were skipped and fetched again.", registry=registry
         )
+        self.lost = Counter(
+            "keystatus_lost_offsets", "Offsets that the log no longer had when they were fetched again.",
+            registry=registry,
+        )  # fmt: skip
         self.rebalances = Counter(
             "keystatus_rebalances", "Assignments of partitions to this worker.", registry=registry
         )
@@ -66,7 +71,7 @@ class Metrics:
 
     def exchange(self, name: str) -> str:
         """The label of an exchange."""
-        return name if name in self._exchanges else OTHER
+        return name if name in self.exchanges else OTHER
 
     def observe(self, tally: Tally) -> None:
         """Add what one committed transaction has counted."""
@@ -86,7 +91,7 @@ class Metrics:
 
     def _initialise(self) -> None:
         """Series exist from the start, so that their first event is an increase."""
-        for exchange in (*self._exchanges, OTHER):
+        for exchange in self.exchanges:
             self.unclassified.labels(exchange)
             for outcome in Outcome:
                 self.results.labels(exchange, outcome)

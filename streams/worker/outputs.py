@@ -4,9 +4,10 @@ Bytes are made here, once; the order in which outputs are written stands here an
 nowhere else. Everything is a function of the record: keys, values, headers, timestamps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from schemas.key_state import KeyState
@@ -108,8 +109,28 @@ def _state(key: bytes, state: KeyState | None, record: Record) -> Output:
     return Output(key, encode(state), record.timestamp, headers)
 
 
+#: Kafka's default for the largest record. Only compressed can a longer one have come, and
+#: what we write is not compressed: it would be refused, for ever.
+_LETTER_BYTES: Final = 1_048_588
+
+#: Of these a key, and headers in all, are left whole in a letter that is cut.
+_SMALL_PARTS: Final = 65_536
+
+
 def _dead_letter(record: Record, letter: DeadLetter) -> Output:
-    return Output(letter.key, letter.value, record.timestamp, dead_letter_headers(record, letter))
+    key, value, headers = letter.key or b"", letter.value or b"", dead_letter_headers(record, letter)
+    if len(key) + len(value) + _size(headers) <= _LETTER_BYTES:
+        return Output(letter.key, letter.value, record.timestamp, headers)
+    kept = [*(letter.headers if _size(letter.headers) <= _SMALL_PARTS else ()), *headers[len(letter.headers) :]]
+    kept += [
+        ("keystatus.original.length", str(len(value)).encode()),
+        ("keystatus.original.sha256", sha256(value).hexdigest().encode()),
+    ]
+    return Output(key[:_SMALL_PARTS], value[: _LETTER_BYTES - 2 * _SMALL_PARTS], record.timestamp, kept)
+
+
+def _size(headers: Sequence[tuple[str, bytes]]) -> int:
+    return sum(len(name) + len(content) for name, content in headers)
 
 
 def dead_letter_headers(record: Record, letter: DeadLetter) -> Headers:

@@ -10,12 +10,16 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
+from streams.errors import Exit
 from streams.settings import Settings
 from streams.topics import Topics
+from streams.worker.fatal import fatal
 from streams.worker.metrics import Metrics
 from streams.worker.partition import Decide, Partition
+from streams.worker.states import UnreadableStateError
 from streams.worker.table import StateStore
 from streams.worker.transactions import PartitionProducer
 from streams.worker.transport import Consumer
@@ -89,7 +93,14 @@ class Ownership:
                 producer = PartitionProducer(self._settings, self._topics, tp.partition)
                 states = store.partition(tp.partition)
                 self._partitions[tp.partition] = Partition(tp, states, producer, consumer, self._decide, self._metrics)
-        await asyncio.gather(*(partition.start() for partition in self._partitions.values()))
+        try:
+            await asyncio.gather(*(partition.start() for partition in self._partitions.values()))
+        except KafkaError as error:  # aiokafka would log it and wait for ever
+            fatal(
+                Exit.TRANSACTION_FAILED,
+                f"no transactional producer ({type(error).__name__}: {error}): "
+                f"the worker's user needs the transactional ids {self._settings.group_id}-*",
+            )
         self._generation = generation
 
     def suspend(self) -> None:
@@ -101,13 +112,21 @@ class Ownership:
         """Let go of every partition; the protocol assigns all of them anew."""
         stopping, self._partitions = self._partitions, {}
         await asyncio.gather(*(partition.stop() for partition in stopping.values()))
+        for number, partition in stopping.items():
+            if partition.busy_since is not None:  # ahead of the log: read it anew
+                self._store().partitions.pop(number, None)
 
     def recovered(self, generation: int) -> None:
         """Every partition of this generation is complete. A recovery that was overtaken is no news."""
         if generation != self._generation:
             return
-        for partition in self._partitions.values():
-            partition.states.recovered()
+        for number, partition in self._partitions.items():
+            if partition.continuity.next_offset is None:
+                fatal(Exit.RECOVERY_FAILED, f"partition {number} is recovered, but has no offset to start at")
+            try:
+                partition.states.recovered()
+            except UnreadableStateError as error:
+                fatal(Exit.RECOVERY_FAILED, f"partition {number}: {error}")
         self._counted = True
         self._metrics.recovery_seconds.set(monotonic() - self._began_at)
         logger.info("ready: %d partitions, %d keys", len(self._partitions), self.keys)

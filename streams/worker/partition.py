@@ -95,15 +95,16 @@ class Partition:
         if admitted is None or isinstance(admitted, Gap):
             event.ack()
             return
-        if self.busy_since is None:
-            self.busy_since = monotonic()
+        self._metrics.gaps_healed.inc(admitted.healed)
+        if admitted.lost:
+            self._tell_loss(batch.start, admitted.lost)
         records = admitted.records
         for first in range(0, len(records), RECORDS_A_TURN):
-            turn = records[first : first + RECORDS_A_TURN]
-            self._decide_turn(turn)
-            self._something.set()
-            await asyncio.sleep(0)
-        self._next.end = admitted.end
+            if first:  # what was decided so far may be committed while the rest is decided
+                self._something.set()
+                await asyncio.sleep(0)
+            self._decide_turn(records[first : first + RECORDS_A_TURN])
+        self._until(admitted.end)
         self._to_ack.append(event)
         self._something.set()
         if self._next.records > MAX_UNCOMMITTED:
@@ -118,7 +119,13 @@ class Partition:
             if decision.touched and record.key is not None:
                 self.states.put(record.key, before, decision.state)
             self._next.add(record, decision)
-        self._next.end = records[-1].offset + 1
+        self._until(records[-1].offset + 1)
+
+    def _until(self, end: int) -> None:
+        """Everything before this source offset is decided, and is to be committed."""
+        self._next.end = end
+        if self.busy_since is None:
+            self.busy_since = monotonic()
 
     async def _rewind(self, gap: Gap) -> None:
         logger.warning(
@@ -127,8 +134,16 @@ class Partition:
             gap.start,
             gap.end - 1,
         )
-        self._metrics.gaps_healed.inc()
         self.continuity.rewound(await self._consumer.rewind(self.tp, gap.start))
+
+    def _tell_loss(self, start: int, lost: int) -> None:
+        logger.error(
+            "partition %d: %d offsets before %d are gone from the log (retention): their results are lost",
+            self.tp.partition,
+            lost,
+            start,
+        )
+        self._metrics.lost.inc(lost)
 
     async def _commit_for_ever(self) -> None:
         while True:
@@ -137,7 +152,7 @@ class Partition:
             outputs, self._next = self._next, Outputs()
             committed, self._to_ack = self._to_ack, []
             await self._commit(outputs)
-            self.busy_since = monotonic() if self._to_ack else None
+            self.busy_since = monotonic() if self._next.end else None
             for event in committed:
                 event.ack()
             if self._next.records <= MAX_UNCOMMITTED:

@@ -51,7 +51,8 @@ def run_worker(settings: Settings) -> int:
 
 async def _run(settings: Settings) -> None:
     rules, policy = load_rules(), load_policy(settings)
-    partitions = await provision.check(settings)
+    with logs.only_our_own():
+        partitions = await provision.check(settings)
     registry = _registry()
     app = create_app(settings, partitions, rules, policy, registry)
     health = Health(app.ownership)

@@ -7,13 +7,12 @@ decodes nothing. What was decided and is not committed yet is kept as objects be
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from datetime import datetime
-from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
-from schemas.deadline import Deadline
+from pydantic import ValidationError
+
 from schemas.key_state import KeyState, NextDeadline
+from streams.deadline_heap import DeadlineHeap
 from streams.worker.batch import RecordBatch
 
 #: The status label of a key that has not got a status yet, so that the sum is the number of keys.
@@ -22,10 +21,6 @@ PENDING: Final = "pending"
 #: Where a state as we write it tells exchange and status. No text in it can look the same:
 #: inside of a string the quotes are escaped.
 _HEADLINE: Final = re.compile(rb'"exchange":"([^"]+)".*?"status":(?:"([a-z_]+)"|null),')
-
-#: Deadlines that outnumber the keys so far are mostly outdated: then it pays to look through them.
-_OUTDATED_FACTOR: Final = 2
-_OUTDATED_FEW: Final = 1_024
 
 #: How a state ends that waits for no deadline.
 _NO_DEADLINE: Final = b'"next_deadline":null}}'
@@ -39,12 +34,16 @@ class Headline(NamedTuple):
     deadline: NextDeadline | None
 
 
-class Due(NamedTuple):
-    """A deadline in the heap: when to look at it, the key, and the moment that it is about."""
+class UnreadableStateError(Exception):
+    """A state in the changelog is none: written by a newer worker, or by somebody else."""
 
-    look_at: datetime
-    key: bytes
-    due_at: datetime
+    def __init__(self, encoded: bytes, error: ValidationError) -> None:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        super().__init__(
+            f"a state in the changelog cannot be read ({where}: {fault['msg']}), it begins {encoded[:120]!r}: "
+            "run a worker at least as new as the one that wrote it, or remove the key by a null value there"
+        )
 
 
 class PartitionStates:
@@ -60,20 +59,20 @@ class PartitionStates:
         self.counts: Counter[tuple[str, str]] = Counter()
         self._encoded: dict[bytes, bytes] = {}
         self._open: dict[bytes, KeyState | None] = {}
-        self._due: list[Due] = []
+        self.deadlines = DeadlineHeap()
         self._is_counted = True
 
     def __len__(self) -> int:
         return self.counts.total()
 
     def get(self, key: bytes | None) -> KeyState | None:
-        """The state of a key; None when it has none."""
+        """The state of a key; None when it has none. Raises UnreadableStateError."""
         if key is None:
             return None
         if key in self._open:
             return self._open[key]
         encoded = self._encoded.get(key)
-        return None if encoded is None else KeyState.model_validate_json(encoded)
+        return None if encoded is None else _decode(encoded)
 
     def put(self, key: bytes, before: KeyState | None, state: KeyState | None) -> None:
         """Keep what was decided of a key whose state was ``before``; None removes it."""
@@ -81,13 +80,10 @@ class PartitionStates:
         if before is not None:
             self.counts[before.exchange, before.status or PENDING] -= 1
         if state is None:
+            self.deadlines.wait(key, None)
             return
         self.counts[state.exchange, state.status or PENDING] += 1
-        deadline = state.progress.next_deadline
-        if deadline is not None and (before is None or before.progress.next_deadline != deadline):
-            heappush(self._due, Due(deadline.due_at, key, deadline.due_at))
-            if len(self._due) > _OUTDATED_FACTOR * len(self) + _OUTDATED_FEW:
-                self._drop_outdated()
+        self.deadlines.wait(key, state.progress.next_deadline)
 
     def settle(self, key: bytes, state: KeyState | None, encoded: bytes | None) -> None:
         """A state is committed as these bytes; what was decided after it stays open."""
@@ -107,39 +103,18 @@ class PartitionStates:
         return True
 
     def recovered(self) -> None:
-        """The changelog is read to its end: count the keys and line up their deadlines."""
+        """The changelog is read to its end: count the keys and line up their deadlines.
+
+        Raises UnreadableStateError.
+        """
         if self._is_counted:
             return
-        self.counts, self._due = Counter(), []
+        self.counts, self.deadlines = Counter(), DeadlineHeap()
         for key, encoded in self._encoded.items():
             told = headline(encoded)
             self.counts[told.exchange, told.status] += 1
-            if told.deadline is not None:
-                heappush(self._due, Due(told.deadline.due_at, key, told.deadline.due_at))
+            self.deadlines.wait(key, told.deadline)
         self._is_counted = True
-
-    def fall_due(self, now: datetime) -> Iterator[Deadline]:
-        """Take the deadlines that have come. Those that no state waits for any more are dropped."""
-        while self._due and self._due[0].look_at <= now:
-            due = heappop(self._due)
-            waiting = self._waiting(due)
-            if waiting is not None:
-                yield Deadline(key_id=due.key.decode(), kind=waiting.kind, due_at=waiting.due_at)
-
-    def look_again(self, deadline: Deadline, at: datetime) -> None:
-        """Look at a deadline once more later, in case the record that tells it got lost."""
-        heappush(self._due, Due(at, deadline.key_id.encode(), deadline.due_at))
-
-    def _waiting(self, due: Due) -> NextDeadline | None:
-        """The deadline that the key waits for, if it is this one."""
-        state = self.get(due.key)
-        deadline = None if state is None else state.progress.next_deadline
-        return deadline if deadline is not None and deadline.due_at == due.due_at else None
-
-    def _drop_outdated(self) -> None:
-        """Forget deadlines that moved: an exchange that extends a key with every use moves it each time."""
-        self._due = [due for due in self._due if self._waiting(due) is not None]
-        heapify(self._due)
 
     def _keep(self, key: bytes, encoded: bytes | None) -> None:
         if encoded is None:
@@ -153,5 +128,12 @@ def headline(encoded: bytes) -> Headline:
     found = _HEADLINE.search(encoded)
     if found is not None and encoded.endswith(_NO_DEADLINE):
         return Headline(found[1].decode(), PENDING if found[2] is None else found[2].decode(), None)
-    state = KeyState.model_validate_json(encoded)
+    state = _decode(encoded)
     return Headline(state.exchange, state.status or PENDING, state.progress.next_deadline)
+
+
+def _decode(encoded: bytes) -> KeyState:
+    try:
+        return KeyState.model_validate_json(encoded)
+    except ValidationError as error:
+        raise UnreadableStateError(encoded, error) from None

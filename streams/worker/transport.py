@@ -13,10 +13,13 @@ from time import monotonic
 from typing import Any, Protocol, cast
 
 import aiokafka
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.errors import Exit
 from streams.worker.batch import RecordBatch
+from streams.worker.fatal import fatal
 
 #: How long the broker holds an empty fetch, in ms. Faust fixes 1,500: a partition that has
 #: just become empty then waits for the fetch in flight, which is what a new result feels.
@@ -60,18 +63,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self.confirmed_at = 0.0
 
     async def on_start(self) -> None:
-        """Start the consumer and listen to its heartbeats."""
+        """Start the consumer, and listen to its heartbeats and to what the group refuses."""
         await super().on_start()
         coordinator = self._ensure_consumer()._coordinator
         heartbeat = coordinator._do_heartbeat
 
         async def confirmed_heartbeat() -> bool:
+            # The session runs from when the group was asked, not from when we read its answer.
+            asked_at = monotonic()
             alive = bool(await heartbeat())
             if alive:
-                self.confirmed_at = monotonic()
+                self.confirmed_at = asked_at
             return alive
 
         coordinator._do_heartbeat = confirmed_heartbeat
+        # aiokafka keeps these for whoever polls; before the first assignment nobody does.
+        coordinator._push_error_to_user = _end_as_refused
+        coordinator._coordination_task.add_done_callback(_end_unless_stopped)
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -103,7 +111,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             left = deadline - monotonic()
             if batches or left <= 0:
                 return batches
-            await asyncio.wait([fetcher._create_fetch_waiter()], timeout=left)
+            waiter = fetcher._create_fetch_waiter()
+            await asyncio.wait([waiter], timeout=left)
+            # Asked for its result it raises what aiokafka has against us; left alone it would stay.
+            waiter.result() if waiter.done() else waiter.cancel()
         return {}
 
     def _positions(self, consumer: aiokafka.AIOKafkaConsumer, partitions: set[TP]) -> dict[TP, int]:
@@ -121,9 +132,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         }
 
     def seen_end(self, tp: TP) -> int | None:
-        """The end of a partition as its last fetch told it; None when it is not ours or not fetched yet."""
+        """The end of what may be read of a partition, as its last fetch told it.
+
+        That is before the first transaction which a connector has not ended yet. None when
+        the partition is not ours or not fetched yet.
+        """
         state = _assigned(self._ensure_consumer(), {tp}).get(tp)
-        return None if state is None else state.highwater
+        if state is None:
+            return None
+        return cast("int | None", state.highwater if state.lso is None or state.lso < 0 else state.lso)
 
     async def rewind(self, tp: TP, offset: int) -> int:
         """Fetch a partition again from an offset; returns the epoch of the batches to come."""
@@ -133,6 +150,22 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._ensure_consumer().seek(tp, offset)
         self._epochs[tp] += 1
         return self._epochs[tp]
+
+
+async def _end_as_refused(error: KafkaError) -> None:
+    """The group does not take us, and would not the next time."""
+    fatal(
+        Exit.BROKER_UNREACHABLE,
+        f"the group refuses this worker ({type(error).__name__}: {error}): "
+        "see to KEYSTATUS_KAFKA_SESSION_TIMEOUT_S and to the rights of its user",
+    )
+
+
+def _end_unless_stopped(task: asyncio.Task[None]) -> None:
+    """Without this task the worker would never hear of its group again, and look alive."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        fatal(Exit.STUCK, f"the group coordination ended: {type(error).__name__}: {error}")
 
 
 def _assigned(consumer: aiokafka.AIOKafkaConsumer, partitions: set[TP]) -> dict[TP, Any]:
@@ -162,7 +195,7 @@ class Consumer(driver.Consumer):
         return self._thread.confirmed_at
 
     def seen_end(self, tp: TP) -> int | None:
-        """The end of a partition as its last fetch told it; None when it is not ours or not fetched yet."""
+        """The end of what may be read of a partition; None when it is not ours or not fetched yet."""
         return self._thread.seen_end(tp)
 
     async def rewind(self, tp: TP, offset: int) -> int:

@@ -106,6 +106,6 @@ def test_an_end_date_that_moves_leaves_nothing_behind() -> None:
         at = START + timedelta(minutes=number)
         ends = at + timedelta(days=90)
         engine.feed(line(event_id=f"e-{number}", checked_at=at.isoformat(), expires_at=ends.isoformat()))
-    assert len(engine._due) < 2_000
+    assert len(engine._deadlines) < 2_000
     told = [json.loads(output.value)["status"] for output in engine.let_pass(START + timedelta(days=365))]
     assert told == ["expiring", "expired"]

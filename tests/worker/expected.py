@@ -53,12 +53,12 @@ async def keys_by_status(settings: Settings) -> Counter[tuple[str, str]]:
 def _as_line(record: ConsumerRecord) -> bytes:
     """A record as `simulate` reads it; bytes that are not text have no other form than themselves."""
     try:
-        value = record.value.decode()
+        value = None if record.value is None else record.value.decode()
     except UnicodeDecodeError:
         assert record.key is None, "the simulation's lines cannot say this"
         return record.value
     key = None if record.key is None else record.key.decode()
-    return json.dumps({"key": key, "value": value}).encode()
+    return json.dumps({"key": key, "value": value, "timestamp": record.timestamp}).encode()
 
 
 def _fault_headers(record: ConsumerRecord) -> dict[str, str]:

@@ -13,8 +13,10 @@ from streams.topics import Topics
 Line = tuple[bytes | None, bytes | None]
 
 
-async def publish(settings: Settings, lines: Iterable[Line], per_second: float | None = None) -> None:
-    """Send records to the source topic in order, all at once or at a steady rate."""
+async def publish(
+    settings: Settings, lines: Iterable[Line], per_second: float | None = None, partition: int | None = None
+) -> None:
+    """Send records to the source topic in order, all at once or at a steady rate, perhaps to one partition."""
     topic = Topics.named(settings.topic_prefix).check_results
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka_bootstrap_servers, enable_idempotence=True, linger_ms=2, max_request_size=2**21
@@ -26,8 +28,8 @@ async def publish(settings: Settings, lines: Iterable[Line], per_second: float |
         if per_second is not None and (early := began + count / per_second - loop.time()) > 0:
             await asyncio.sleep(early)
         # A record without a key goes anywhere; here to where the simulation puts it.
-        partition = partition_of(key, settings.partitions)
-        sent.append(await producer.send(topic, value, key=key, partition=partition))
+        place = partition_of(key, settings.partitions) if partition is None else partition
+        sent.append(await producer.send(topic, value, key=key, partition=place))
     await asyncio.gather(*sent)
     await producer.stop()
 

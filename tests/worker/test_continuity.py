@@ -49,16 +49,20 @@ def test_a_gap_that_is_fetched_again_goes_on_where_it_began() -> None:
     continuity.admit(batch(20, 30))
     continuity.rewound(epoch=1)
     assert continuity.admit(batch(30, 40, epoch=0)) is None
-    assert offsets(continuity.admit(batch(10, 22, epoch=1))) == list(range(10, 22))
-    assert continuity.lost == 0
+    filled = continuity.admit(batch(10, 22, epoch=1))
+    assert offsets(filled) == list(range(10, 22))
+    assert isinstance(filled, Admitted)
+    assert (filled.lost, filled.healed) == (0, True)
 
 
 def test_a_gap_that_comes_back_after_fetching_again_is_accepted_and_told() -> None:
     continuity = begun(10)
     assert continuity.admit(batch(20, 30)) == Gap(10, 20)
     continuity.rewound(epoch=1)
-    assert offsets(continuity.admit(batch(20, 30, epoch=1))) == list(range(20, 30))
-    assert continuity.lost == 10
+    accepted = continuity.admit(batch(20, 30, epoch=1))
+    assert offsets(accepted) == list(range(20, 30))
+    assert isinstance(accepted, Admitted)
+    assert (accepted.lost, accepted.healed) == (10, False)
 
 
 def test_another_gap_is_fetched_again_too() -> None:

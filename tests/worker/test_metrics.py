@@ -74,10 +74,10 @@ def test_keys_of_all_owned_partitions_are_added_up() -> None:
     assert registry.get_sample_value("keystatus_keys", {"exchange": "binance", "status": "connected"}) == 5
 
 
-def test_an_exchange_that_has_keys_shows_every_status() -> None:
+def test_every_exchange_shows_every_status_also_without_keys() -> None:
     registry = keys_of(Counter({("binance", "connected"): 2}))
     assert registry.get_sample_value("keystatus_keys", {"exchange": "binance", "status": "invalid"}) == 0
-    assert registry.get_sample_value("keystatus_keys", {"exchange": "binance", "status": "pending"}) == 0
+    assert registry.get_sample_value("keystatus_keys", {"exchange": "kraken", "status": "pending"}) == 0
 
 
 def test_two_unknown_exchanges_are_one_sample_and_not_a_broken_scrape() -> None:
@@ -87,7 +87,7 @@ def test_two_unknown_exchanges_are_one_sample_and_not_a_broken_scrape() -> None:
 
 def test_a_worker_that_the_group_has_not_confirmed_counts_no_keys() -> None:
     registry = keys_of(Counter({("binance", "connected"): 2}), confirmed=False)
-    assert registry.get_sample_value("keystatus_keys", {"exchange": "binance", "status": "connected"}) is None
+    assert registry.get_sample_value("keystatus_keys", {"exchange": "binance", "status": "connected"}) == 0
     assert registry.get_sample_value("keystatus_owned_partitions") == 0
 
 

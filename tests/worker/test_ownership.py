@@ -32,7 +32,7 @@ class NoProducer:
 @pytest.fixture
 def store() -> SimpleNamespace:
     held: dict[int, PartitionStates] = {}
-    return SimpleNamespace(partition=lambda number: held.setdefault(number, PartitionStates()))
+    return SimpleNamespace(partition=lambda number: held.setdefault(number, PartitionStates()), partitions=held)
 
 
 @pytest.fixture
@@ -75,6 +75,7 @@ async def test_there_is_no_generation_while_a_rebalance_is_under_way(ownership: 
 async def test_keys_are_counted_from_the_recovery_to_the_next_rebalance(ownership: Ownership) -> None:
     await ownership.begin({SOURCE, CHANGELOG}, generation=1)
     assert list(ownership.countable()) == []
+    ownership.start_at({SOURCE: 0}, generation=1)
     ownership.recovered(generation=1)
     assert list(ownership.countable()) == [ownership[0]]
     ownership.suspend()
@@ -93,6 +94,7 @@ async def test_a_worker_that_was_stopped_past_its_session_counts_nothing(
     ownership: Ownership, consumer: SimpleNamespace
 ) -> None:
     await ownership.begin({SOURCE, CHANGELOG}, generation=1)
+    ownership.start_at({SOURCE: 0}, generation=1)
     ownership.recovered(generation=1)
     consumer.confirmed_at = monotonic() - 11
     assert list(ownership.countable()) == []

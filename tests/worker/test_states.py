@@ -9,7 +9,7 @@ from schemas.key_state import KeyState
 from streams.core.record import LogRecord
 from streams.worker.batch import RecordBatch
 from streams.worker.outputs import encode
-from streams.worker.states import PENDING, Headline, PartitionStates, headline
+from streams.worker.states import PENDING, Headline, PartitionStates, UnreadableStateError, headline
 from tests.factories import KEY, START, after, failure, fold, ok, record
 
 EXPIRES = START + timedelta(days=100)
@@ -80,36 +80,11 @@ def test_reading_a_part_of_the_changelog_again_changes_nothing() -> None:
     assert (states.get(KEY.encode()), states.counts.total()) == (last, 1)
 
 
-def test_a_deadline_falls_due_at_its_moment_and_once() -> None:
-    states = PartitionStates()
-    put(states, KEY.encode(), state_of(ok(expires_at=EXPIRES)))
-    due = EXPIRES - timedelta(days=30)
-    assert list(states.fall_due(due - timedelta(seconds=1))) == []
-    assert [(deadline.key_id, deadline.due_at) for deadline in states.fall_due(due)] == [(KEY, due)]
-    assert list(states.fall_due(due)) == []
-
-
-def test_a_deadline_that_the_state_no_longer_waits_for_is_dropped() -> None:
-    states = PartitionStates()
-    put(states, KEY.encode(), state_of(ok(expires_at=EXPIRES)))
-    put(states, KEY.encode(), state_of(ok(), ok(after(hours=1))))
-    assert list(states.fall_due(EXPIRES)) == []
-
-
-def test_a_deadline_whose_record_got_lost_is_looked_at_again() -> None:
-    states = PartitionStates()
-    put(states, KEY.encode(), state_of(ok(expires_at=EXPIRES)))
-    (deadline,) = states.fall_due(EXPIRES)
-    states.look_again(deadline, EXPIRES + timedelta(seconds=30))
-    assert list(states.fall_due(EXPIRES + timedelta(seconds=29))) == []
-    assert list(states.fall_due(EXPIRES + timedelta(seconds=30))) == [deadline]
-
-
 def test_a_recovered_key_falls_due_as_well() -> None:
     states = PartitionStates()
     states.recover(changelog(0, state_of(ok(expires_at=EXPIRES))))
     states.recovered()
-    assert [deadline.key_id for deadline in states.fall_due(EXPIRES)] == [KEY]
+    assert [due.key for due in states.deadlines.fall_due(EXPIRES)] == [KEY.encode()]
 
 
 def test_a_committed_state_is_the_same_as_before() -> None:
@@ -152,11 +127,17 @@ def test_the_headline_is_that_of_the_whole_state(result: dict[str, object]) -> N
     assert headline(encode(state)) == expected
 
 
-def test_an_end_date_that_moves_with_every_check_does_not_fill_the_memory() -> None:
+def test_a_removed_key_waits_for_nothing() -> None:
     states = PartitionStates()
-    for day in range(5_000):
-        put(states, KEY.encode(), state_of(ok(expires_at=EXPIRES + timedelta(days=day))))
-    assert len(states._due) < 2_000
-    assert [deadline.due_at for deadline in states.fall_due(EXPIRES + timedelta(days=9_999))] == [
-        EXPIRES + timedelta(days=4_999 - 30)
-    ]
+    put(states, KEY.encode(), state_of(ok(expires_at=EXPIRES)))
+    put(states, KEY.encode(), None)
+    assert list(states.deadlines.fall_due(EXPIRES)) == []
+
+
+@pytest.mark.parametrize("rubbish", [b"{}", b"not JSON", b'{"exchange":"binance","status":"connected",}'])
+def test_a_state_that_cannot_be_read_is_told_in_one_line(rubbish: bytes) -> None:
+    states = PartitionStates()
+    states.recover(RecordBatch("s", 0, 0, 1, 0, [LogRecord("s", 0, 0, -1, KEY.encode(), rubbish)]))
+    with pytest.raises(UnreadableStateError) as raised:
+        states.get(KEY.encode())
+    assert len(str(raised.value).splitlines()) == 1

@@ -4,10 +4,12 @@ import asyncio
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewPartitions
 
 from streams import provision
@@ -15,6 +17,7 @@ from streams.errors import Exit
 from streams.localkafka import LocalKafka
 from streams.settings import Settings
 from streams.topics import Topics
+from tests.worker.expected import first_difference, told_by_the_simulation, told_by_the_topics
 from tests.worker.log import publish, read_all, wait_until_done
 from tests.worker.processes import WorkerProcess, problems, wait_until
 
@@ -90,13 +93,57 @@ async def test_a_result_from_the_future_is_ignored_and_counted(settings: Setting
 async def test_a_null_value_removes_the_key(settings: Settings, tmp_path: Path) -> None:
     with WorkerProcess(settings, tmp_path, "worker") as worker:
         worker.wait_until_ready()
-        await publish(settings, [(b"good", good()), (b"good", None)])
+        await publish(settings, [(b"good", good()), (b"good", None), (b"good", good(event_id="e2"))])
         await wait_until_done(settings)
-        topics = Topics.named(settings.topic_prefix)
-        changes = await read_all(settings, topics.status_changes)
-        assert [json.loads(change.value)["status"] for change in changes] == ["connected", None]
-        assert (await read_all(settings, topics.status))[-1].value is None
-        assert sum((worker.keys() or {}).values()) == 0
+        changes = await read_all(settings, Topics.named(settings.topic_prefix).status_changes)
+        assert [json.loads(change.value)["status"] for change in changes] == ["connected", None, "connected"]
+        assert sum((worker.keys() or {}).values()) == 1
+    expected, found = await told_by_the_simulation(settings), await told_by_the_topics(settings)
+    assert first_difference(expected, found) == ""
+
+
+async def test_a_record_that_only_compressed_was_small_enough_does_not_stop_its_partition(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """The broker measures what is sent, and we send uncompressed: a letter must be cut then."""
+    topics, bomb = Topics.named(settings.topic_prefix), b"[" * 5_000_000
+    with WorkerProcess(settings, tmp_path, "worker") as worker:
+        worker.wait_until_ready()
+        producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka_bootstrap_servers, compression_type="gzip", max_request_size=10_000_000
+        )
+        async with producer:
+            await producer.send_and_wait(topics.check_results, bomb, key=b"good", partition=0)
+            await producer.send_and_wait(topics.check_results, good(), key=b"good", partition=0)
+        await wait_until_done(settings)
+        (letter,) = await read_all(settings, topics.dead_letters)
+        headers = dict(letter.headers)
+        assert (letter.key, headers["keystatus.reason"]) == (b"good", b"too_large")
+        assert bomb.startswith(letter.value)
+        assert headers["keystatus.original.length"] == b"5000000"
+        assert headers["keystatus.original.sha256"].decode() == sha256(bomb).hexdigest()
+        assert len(await read_all(settings, topics.status_changes)) == 1
+
+
+async def test_a_transaction_that_a_connector_left_open_is_no_lag(settings: Settings, tmp_path: Path) -> None:
+    """Nobody may read past it: a worker that took it for a lag would end itself, again and again."""
+    topic = Topics.named(settings.topic_prefix).check_results
+    with WorkerProcess(settings, tmp_path, "worker") as worker:
+        worker.wait_until_ready()
+        connector = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka_bootstrap_servers, transactional_id=f"{settings.group_id}-connector"
+        )
+        async with connector:
+            await connector.begin_transaction()
+            await connector.send_and_wait(topic, good(), key=b"good", partition=0)
+            # Behind it in the same partition, and as unreadable as it is.
+            await publish(settings, [(b"other", good(key_id="other"))], partition=0)
+            await publish(settings, [(b"elsewhere", good(key_id="elsewhere"))], partition=1)
+            await asyncio.to_thread(wait_until, lambda: counted(worker, "connected") == 1, 15, "the readable one is in")
+            samples = worker.metrics() or {}
+            assert samples["keystatus_lag_records", frozenset()] == 0
+            await connector.commit_transaction()
+        await asyncio.to_thread(wait_until, lambda: counted(worker, "connected") == 3, 15, "the others are in too")
 
 
 async def test_a_key_expires_at_its_moment_with_no_result_arriving(settings: Settings, tmp_path: Path) -> None:
@@ -214,3 +261,31 @@ async def test_on_a_taken_port_the_worker_says_so(settings: Settings, tmp_path: 
             code, line = ends_with(second)
     assert code == Exit.WEB_FAILED
     assert "KEYSTATUS_WEB_PORT" in line
+
+
+def fatal_line(worker: WorkerProcess) -> tuple[int, str]:
+    """The exit code of a worker that ended itself, and its last words."""
+    code = worker.wait(60)
+    (line,) = [line for line in worker.log.splitlines() if " CRITICAL " in line]
+    return code, line
+
+
+async def test_a_state_that_cannot_be_read_ends_the_worker_with_one_line(settings: Settings, tmp_path: Path) -> None:
+    topic = Topics.named(settings.topic_prefix).status
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers) as producer:
+        await producer.send_and_wait(topic, b'{"status":"a status of tomorrow"}', key=b"k", partition=0)
+    with WorkerProcess(settings, tmp_path, "worker") as worker:
+        code, line = fatal_line(worker)
+    assert code == Exit.RECOVERY_FAILED
+    assert "partition 0" in line
+    assert "a status of tomorrow" in line
+
+
+def test_a_session_that_the_broker_refuses_ends_the_worker_with_its_name(tmp_path: Path) -> None:
+    with LocalKafka(tmp_path / "strict", properties={"group.min.session.timeout.ms": "6000"}) as strict:
+        settings = Settings(kafka_bootstrap_servers=strict.bootstrap_servers, kafka_session_timeout_s=2, web_port=0)
+        asyncio.run(provision.apply(settings))
+        with WorkerProcess(settings, tmp_path, "worker") as worker:
+            code, line = fatal_line(worker)
+    assert code == Exit.BROKER_UNREACHABLE
+    assert "KEYSTATUS_KAFKA_SESSION_TIMEOUT_S" in line
