@@ -185,8 +185,9 @@ def test_a_success_between_ends_the_doubt() -> None:
     assert story.changes == ["connected"]
 
 
-def test_a_timeout_between_does_not_end_the_doubt() -> None:
-    story = story_of(Status.CONNECTED)
+@pytest.mark.parametrize("held", WORKING, ids=name)
+def test_a_timeout_between_does_not_end_the_doubt(held: Status) -> None:
+    story = story_of(held)
     story.fails("signature_mismatch", after(minutes=1))
     story.fails("timeout", after(minutes=2))
     assert story.fails("signature_mismatch", after(minutes=3)).disposition is Disposition.CHANGED
@@ -515,6 +516,12 @@ def test_no_number_of_the_policy_is_untested() -> None:
 def test_one_ambiguous_answer_is_enough_when_the_policy_says_so() -> None:
     story = story_of(Status.CONNECTED, Policy(ambiguous_results=1))
     assert story.fails("signature_mismatch", after(seconds=1)).disposition is Disposition.CHANGED
+
+
+def test_ambiguous_answers_may_have_to_come_at_one_exact_distance() -> None:
+    story = story_of(Status.CONNECTED, Policy(ambiguous_apart_s=60, ambiguous_within_s=60))
+    story.fails("signature_mismatch", after(seconds=1))
+    assert story.fails("signature_mismatch", after(seconds=61)).disposition is Disposition.CHANGED
 
 
 def test_one_timeout_is_enough_when_the_policy_says_so() -> None:

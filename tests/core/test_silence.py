@@ -181,6 +181,13 @@ def test_worse_news_replace_a_status_whatever_they_leave_out(worse: dict[str, An
     assert story.changes == ["inactive_futures", status]
 
 
+def test_the_end_of_a_key_is_worse_news_than_a_missing_permission() -> None:
+    story = Story()
+    story.ok(permissions=TRADES | {"spot_trade": False})
+    story.ok(after(minutes=1), permissions={"read": True}, reported_state="expired")
+    assert story.changes == ["incorrect_permissions", "expired"]
+
+
 def test_an_error_speaks_for_itself() -> None:
     story = withdrawal_enabled()
     story.fails("ip_not_allowed", after(minutes=1))

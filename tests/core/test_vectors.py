@@ -80,6 +80,17 @@ def test_6_the_code_2015_is_doubtful_at_binance_and_invalid_when_it_repeats() ->
     assert key.status == "invalid"
 
 
+def test_6_the_code_2015_on_two_paths_of_binance_in_turn_is_no_connected_key() -> None:
+    key = story(required_permissions=["read", "spot_trade", "futures_trade"])
+    key.ok()
+    for hour, path in enumerate(["/fapi/v2/account", "/api/v3/account"] * 5, 1):
+        key.ok(
+            after(hours=hour),
+            **error("-2015", "Invalid API-key, IP, or permissions for action.", endpoint=path),
+        )
+    assert key.changes == ["connected", "invalid"]
+
+
 def test_7_ten_timeouts_do_not_hide_an_invalid_key() -> None:
     key = story()
     key.ok(**error("-2014", "API-key format invalid."))
