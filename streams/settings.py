@@ -88,23 +88,26 @@ class Settings(BaseSettings):
 
     @property
     def web_token(self) -> str | None:
-        """The bearer token that ``/metrics`` asks for; None on loopback without a file."""
-        return None if self.web_token_file is None else _read(self.web_token_file, "KEYSTATUS_WEB_TOKEN_FILE").strip()
+        """The bearer token that ``/metrics`` asks for; None on loopback without a file. Raises UsageError."""
+        return _secret(self.web_token_file, "KEYSTATUS_WEB_TOKEN_FILE")
 
     @property
     def sasl_password(self) -> str | None:
-        if self.kafka_sasl_password_file is not None:
-            return _read(self.kafka_sasl_password_file, "KEYSTATUS_KAFKA_SASL_PASSWORD_FILE").strip()
-        password = self.kafka_sasl_plain_password
-        return None if password is None else password.get_secret_value()
+        """The password, from its file if there is one. Raises UsageError."""
+        in_file = _secret(self.kafka_sasl_password_file, "KEYSTATUS_KAFKA_SASL_PASSWORD_FILE")
+        given = self.kafka_sasl_plain_password
+        return in_file if in_file is not None or given is None else given.get_secret_value()
 
 
 def load_settings() -> Settings:
-    """The settings of this process. Raises UsageError with one line per bad variable."""
+    """The settings of this process. Raises UsageError with one line per bad variable or secret file."""
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         raise UsageError("\n".join(_explain(problem["loc"], problem["msg"]) for problem in error.errors())) from None
+    # Read them now: a secret that is not there must be told before anything is started.
+    _ = (settings.web_token, settings.sasl_password)
+    return settings
 
 
 def load_policy(settings: Settings) -> Policy:
@@ -132,3 +135,13 @@ def _read(path: Path, variable: str) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{variable} names {path}, which cannot be read: {error}") from None
+
+
+def _secret(path: Path | None, variable: str) -> str | None:
+    """What a secret's file holds; an empty one would open a door to everybody."""
+    if path is None:
+        return None
+    secret = _read(path, variable).strip()
+    if not secret:
+        raise UsageError(f"{variable} names {path}, which is empty: write the secret into it")
+    return secret

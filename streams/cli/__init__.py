@@ -23,7 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="keystatus", standalone_mode=False)
     except KeystatusError as error:
-        return _tell(str(error), error.exit_code)
+        # 70 to 79 tell a supervisor about a worker; every other command has failed, or was used wrongly.
+        code = error.exit_code if error.exit_code == Exit.USAGE or _is_worker(arguments) else Exit.FAILURE
+        return _tell(str(error), code)
     except RulesError as error:
         return _tell(f"{error}\nthe rule files have faults: correct these lines", Exit.FAILURE)
     except KafkaError as error:
@@ -31,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         return _tell(_usage(error), error.exit_code)
     return Exit.OK if code is None else code
+
+
+def _is_worker(arguments: Sequence[str] | None) -> bool:
+    return "worker" in (sys.argv[1:2] if arguments is None else arguments[:1])
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -26,10 +26,10 @@ from streams.demo.answers import Answer, documented_answers, expectations
 from streams.demo.load import steady_results
 from streams.demo.screen import distribution, rates, screen
 from streams.demo.watch import Watch
-from streams.errors import Exit, KeystatusError
+from streams.errors import Exit, KeystatusError, UsageError
 from streams.localkafka import LocalKafka, LocalKafkaError
 from streams.publisher import Publisher
-from streams.settings import Settings
+from streams.settings import Settings, load_settings
 
 _SERVING: Final = re.compile(r"serving .* at (http://\S+)")
 _RESULTS_PER_SECOND: Final = 400
@@ -43,15 +43,26 @@ console = Console()
 
 def main() -> int:
     """Run the demo; returns its exit code."""
-    seconds = float(os.environ.get("DEMO_SECONDS", "inf"))
     try:
-        return asyncio.run(_demo(seconds))
+        return asyncio.run(_demo(_seconds(), load_settings()))
+    except UsageError as error:
+        sys.stderr.write(f"demo: {error}\n")
+        return Exit.USAGE
     except (KeystatusError, LocalKafkaError) as error:
         sys.stderr.write(f"demo: {error}\n")
         return Exit.FAILURE
 
 
-async def _demo(seconds: float) -> int:
+def _seconds() -> float:
+    """How long the demo plays; without DEMO_SECONDS until somebody ends it."""
+    given = os.environ.get("DEMO_SECONDS", "inf")
+    try:
+        return float(given)
+    except ValueError:
+        raise UsageError(f"DEMO_SECONDS is {given!r}: give a number of seconds, or none") from None
+
+
+async def _demo(seconds: float, chosen: Settings) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -60,7 +71,7 @@ async def _demo(seconds: float) -> int:
         kafka = LocalKafka(Path(folder) / "kafka")
         await asyncio.to_thread(kafka.start)
         try:
-            settings = Settings(kafka_bootstrap_servers=kafka.bootstrap_servers, web_port=0)
+            settings = chosen.model_copy(update={"kafka_bootstrap_servers": kafka.bootstrap_servers, "web_port": 0})
             await provision.apply(settings)
             async with _worker(settings) as address:
                 return await _play(settings, address, seconds, stopping)

@@ -152,7 +152,7 @@ def _download(jar: Jar, repository: str, directory: Path, advance: Advance) -> N
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             # follows the proxy variables of the environment
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S, context=_tls()) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S, context=_tls()) as response:  # noqa: S310 - as above
                 _store(response, jar, directory, advance)
         except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
             if isinstance(error, urllib.error.HTTPError):

@@ -71,12 +71,12 @@ def test_usage_errors(arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("arguments", BROKER_COMMANDS)
 def test_no_broker(arguments: tuple[str, ...], closed_port: str) -> None:
     done = run(*arguments, env=environment(KEYSTATUS_KAFKA_BOOTSTRAP_SERVERS=closed_port))
-    assert (done.returncode, done.stdout) == (70, b"")
+    assert (done.returncode, done.stdout) == (1, b"")
     assert "keystatus broker" in error_line(done)
 
 
 def test_the_worker_without_a_broker(closed_port: str) -> None:
-    """It logs what its clients say, and ends with the same line."""
+    """It ends with the same line, but with a code that tells a supervisor why."""
     done = run("worker", env=environment(KEYSTATUS_KAFKA_BOOTSTRAP_SERVERS=closed_port))
     assert done.returncode == 70
     assert b"Traceback" not in done.stderr
@@ -90,7 +90,7 @@ def test_a_broker_that_does_not_answer() -> None:
         server.listen()
         address = f"127.0.0.1:{server.getsockname()[1]}"
         done = run("topics", "check", env=environment(KEYSTATUS_KAFKA_BOOTSTRAP_SERVERS=address))
-    assert done.returncode == 70
+    assert done.returncode == 1
     error_line(done)
 
 

@@ -24,6 +24,22 @@ def test_every_answer_names_its_source() -> None:
     assert [answer.title for answer in ANSWERS if not answer.source] == []
 
 
+@pytest.mark.parametrize("variable", ["DEMO_SECONDS", "KEYSTATUS_PARTITIONS"])
+def test_a_bad_variable_is_told_in_one_line(variable: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "streams.demo"],
+        env=os.environ | {variable: "soon"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("demo: ")
+    assert len(ended.stderr.splitlines()) == 1
+    assert variable in ended.stderr
+
+
 @pytest.mark.kafka
 def test_the_demo_ends_by_itself_with_every_documented_status() -> None:
     ended = subprocess.run(

@@ -45,6 +45,15 @@ def test_every_variable_of_every_service_of_ours_is_a_setting(name: str) -> None
     assert set(COMPOSE["services"][name]["environment"]) - known == set()
 
 
+def test_no_read_only_service_takes_a_secret_from_the_environment() -> None:
+    """Compose refuses the two together, and its schema does not say so."""
+    from_environment = {name for name, secret in COMPOSE["secrets"].items() if "environment" in secret}
+    taken = {
+        secret for service in COMPOSE["services"].values() if service.get("read_only") for secret in service["secrets"]
+    }
+    assert taken & from_environment == set()
+
+
 def test_ports_are_published_on_loopback_only() -> None:
     ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []

@@ -254,6 +254,17 @@ def test_beyond_loopback_the_worker_asks_for_a_token_file(tmp_path: Path) -> Non
     assert "KEYSTATUS_WEB_TOKEN_FILE" in line
 
 
+@pytest.mark.parametrize("content", [None, "", "\n"], ids=["missing", "empty", "blank"])
+def test_a_token_file_without_a_token_is_refused(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "token").write_text(content)
+    env = {"KEYSTATUS_WEB_HOST": "0.0.0.0", "KEYSTATUS_WEB_TOKEN_FILE": str(tmp_path / "token")}  # noqa: S104
+    with WorkerProcess(Settings(), tmp_path, "worker", **env) as worker:
+        code, line = ends_with(worker)
+    assert code == Exit.USAGE
+    assert "KEYSTATUS_WEB_TOKEN_FILE" in line
+
+
 async def test_on_a_taken_port_the_worker_says_so(settings: Settings, tmp_path: Path) -> None:
     with WorkerProcess(settings, tmp_path, "first") as first:
         port = first.wait_until_serving().address.rsplit(":", 1)[1]
