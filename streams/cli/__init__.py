@@ -10,7 +10,8 @@ from aiokafka.errors import KafkaError
 
 from streams.catalogue import RulesError
 from streams.cli.app import app
-from streams.errors import Exit, KeystatusError
+from streams.cli.lines import remark
+from streams.errors import Exit, KeystatusError, UsageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,10 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="keystatus", standalone_mode=False)
+    except UsageError as error:
+        return _tell(str(error), Exit.USAGE)
     except KeystatusError as error:
-        # 70 to 79 tell a supervisor about a worker; every other command has failed, or was used wrongly.
-        code = error.exit_code if error.exit_code == Exit.USAGE or _is_worker(arguments) else Exit.FAILURE
-        return _tell(str(error), code)
+        # Not its own code: 70 to 79 tell a supervisor about a worker, and `keystatus worker` sees to that itself.
+        return _tell(str(error), Exit.FAILURE)
     except RulesError as error:
         return _tell(f"{error}\nthe rule files have faults: correct these lines", Exit.FAILURE)
     except KafkaError as error:
@@ -33,10 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         return _tell(_usage(error), error.exit_code)
     return Exit.OK if code is None else code
-
-
-def _is_worker(arguments: Sequence[str] | None) -> bool:
-    return "worker" in (sys.argv[1:2] if arguments is None else arguments[:1])
 
 
 def _usage(error: typer.TyperException) -> str:
@@ -48,5 +46,5 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _tell(text: str, code: int) -> int:
-    sys.stderr.write(f"keystatus: {text}\n")
+    remark(f"keystatus: {text}")
     return code

@@ -2,6 +2,8 @@
 
 import typer
 
+from streams.cli.lines import remark
+from streams.errors import KeystatusError
 from streams.settings import load_settings
 
 
@@ -15,4 +17,10 @@ def worker() -> None:
     # Faust takes its time to import; the other commands do without it.
     from streams.worker.run import run_worker
 
-    raise typer.Exit(run_worker(settings))
+    try:
+        code = run_worker(settings)
+    except KeystatusError as error:
+        # The only command whose exit code tells a supervisor what is wrong.
+        remark(f"keystatus: {error}")
+        code = error.exit_code
+    raise typer.Exit(code)

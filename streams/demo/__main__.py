@@ -2,9 +2,15 @@
 
 Ends with Ctrl-C, or by itself after DEMO_SECONDS with a summary; exit code 1 if a key did
 not get the status that its exchange's documentation asks for.
+
+It is an installation of its own. A KEYSTATUS_ variable that is wrong ends it at once, as it
+ends every command; but what the right ones say is about the caller's installation, whose
+brokers, names, policy and log level would only break this one. KEYSTATUS_PARTITIONS alone
+is taken over.
 """
 
 import asyncio
+import math
 import os
 import re
 import signal
@@ -38,6 +44,9 @@ _BURSTS_PER_SECOND: Final = 10
 #: Seconds until the documented answers must all have become statuses.
 _SETTLED_WITHIN_S: Final = 30.0
 
+#: Settings of the caller that hold in the demo too.
+_TAKEN_OVER: Final = ("partitions",)
+
 console = Console()
 
 
@@ -57,12 +66,30 @@ def _seconds() -> float:
     """How long the demo plays; without DEMO_SECONDS until somebody ends it."""
     given = os.environ.get("DEMO_SECONDS", "inf")
     try:
-        return float(given)
+        seconds = float(given)
     except ValueError:
-        raise UsageError(f"DEMO_SECONDS is {given!r}: give a number of seconds, or none") from None
+        seconds = math.nan
+    if not seconds >= 0:  # true of NaN too
+        raise UsageError(f"DEMO_SECONDS is {given!r}: give a number of seconds, or leave it out")
+    return seconds
 
 
-async def _demo(seconds: float, chosen: Settings) -> int:
+def _own_settings(callers: Settings, kafka: str) -> Settings:
+    """The defaults, whatever the environment says, on this Kafka and any free port."""
+    defaults = {name: field.default for name, field in Settings.model_fields.items() if name not in _TAKEN_OVER}
+    return callers.model_copy(update=defaults | {"kafka_bootstrap_servers": kafka, "web_port": 0})
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """This process's environment, with these settings in place of the caller's."""
+    callers = {f"KEYSTATUS_{name.upper()}" for name in Settings.model_fields}
+    # pydantic-settings reads a name in any case.
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in callers}
+    own = {name: getattr(settings, name) for name in ("kafka_bootstrap_servers", "web_port", *_TAKEN_OVER)}
+    return kept | {f"KEYSTATUS_{name.upper()}": str(value) for name, value in own.items()}
+
+
+async def _demo(seconds: float, callers: Settings) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -71,7 +98,7 @@ async def _demo(seconds: float, chosen: Settings) -> int:
         kafka = LocalKafka(Path(folder) / "kafka")
         await asyncio.to_thread(kafka.start)
         try:
-            settings = chosen.model_copy(update={"kafka_bootstrap_servers": kafka.bootstrap_servers, "web_port": 0})
+            settings = _own_settings(callers, kafka.bootstrap_servers)
             await provision.apply(settings)
             async with _worker(settings) as address:
                 return await _play(settings, address, seconds, stopping)
@@ -82,11 +109,9 @@ async def _demo(seconds: float, chosen: Settings) -> int:
 @asynccontextmanager
 async def _worker(settings: Settings) -> AsyncIterator[str]:
     """A worker process; gives the address of its metrics."""
-    env = os.environ | {
-        "KEYSTATUS_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
-        "KEYSTATUS_WEB_PORT": "0",
-    }
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "streams", "worker", env=env, stderr=PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "streams", "worker", env=_environment(settings), stderr=PIPE
+    )
     drain: asyncio.Task[bytes] | None = None
     try:
         address = await _address_of(process)

@@ -147,7 +147,7 @@ class TestSettings:
         assert {row["variable"]: row["value"] for row in rows}["KEYSTATUS_PARTITIONS"] == 8
 
     def test_values_are_those_of_the_environment_and_secrets_are_masked(self) -> None:
-        env = environment(KEYSTATUS_KAFKA_SASL_PLAIN_PASSWORD="hunter2", KEYSTATUS_GROUP_ID="mine")  # noqa: S106
+        env = environment(KEYSTATUS_KAFKA_SASL_PLAIN_PASSWORD="hunter2", KEYSTATUS_GROUP_ID="mine")  # noqa: S106 - made up
         for options in ((), ("--json",)):
             shown = run("settings", *options, env=env).stdout
             assert b"mine" in shown

@@ -24,32 +24,54 @@ def test_every_answer_names_its_source() -> None:
     assert [answer.title for answer in ANSWERS if not answer.source] == []
 
 
-@pytest.mark.parametrize("variable", ["DEMO_SECONDS", "KEYSTATUS_PARTITIONS"])
-def test_a_bad_variable_is_told_in_one_line(variable: str) -> None:
-    ended = subprocess.run(
+def demo(**variables: str) -> subprocess.CompletedProcess[str]:
+    """The demo from start to end, with these variables set."""
+    return subprocess.run(
         [sys.executable, "-m", "streams.demo"],
-        env=os.environ | {variable: "soon"},
+        env=os.environ | variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
-    assert ended.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DEMO_SECONDS", "soon"),
+        ("DEMO_SECONDS", "nan"),
+        ("DEMO_SECONDS", "-1"),
+        ("KEYSTATUS_PARTITIONS", "soon"),
+        ("KEYSTATUS_WEB_TOKEN_FILE", "no/such/file"),
+    ],
+)
+def test_a_bad_variable_is_told_in_one_line_before_anything_starts(variable: str, value: str) -> None:
+    # Standard output begins with "Starting a local Apache Kafka": nothing there, nothing started.
+    ended = demo(**{variable: value})
+    assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("demo: ")
     assert len(ended.stderr.splitlines()) == 1
     assert variable in ended.stderr
 
 
 @pytest.mark.kafka
-def test_the_demo_ends_by_itself_with_every_documented_status() -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "streams.demo"],
-        env=os.environ | {"DEMO_SECONDS": "12"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+def test_the_callers_own_installation_is_left_out_of_it() -> None:
+    """Each of these would end the demo, or let it wait for ever, if it were taken over."""
+    ended = demo(
+        DEMO_SECONDS="1",
+        KEYSTATUS_KAFKA_SECURITY_PROTOCOL="SSL",
+        KEYSTATUS_REPLICATION_FACTOR="3",
+        KEYSTATUS_POLICY_FILE="no/such/policy",
+        KEYSTATUS_TOPIC_PREFIX="production",
+        keystatus_log_level="error",
     )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.kafka
+def test_the_demo_ends_by_itself_with_every_documented_status() -> None:
+    ended = demo(DEMO_SECONDS="12")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     keys = len(expectations(ANSWERS))
     text = " ".join(ended.stdout.split())
