@@ -77,7 +77,8 @@ async def _run(settings: Settings) -> None:
 
 async def _work(app: KeystatusApp, stopping: asyncio.Event) -> None:
     """Run the app until it is asked to stop. Faust ending by itself is a fault."""
-    started = asyncio.create_task(app.start())
+    started = asyncio.create_task(app.start(), name="faust")
+    watch_over(started)
     stop = asyncio.create_task(stopping.wait())
     crash = asyncio.create_task(app.wait_until_stopped())
     await asyncio.wait([stop, crash], return_when=asyncio.FIRST_COMPLETED)
