@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from schemas.key_state import KeyState
+from schemas.notice import Notice
 from schemas.status_change import KeyStatusChanged
 from streams.core.decision import DeadLetter, Decision
 from streams.core.record import Record
@@ -21,6 +22,7 @@ from streams.worker.tally import Tally
 Headers = list[tuple[str, bytes]]
 
 _CHANGE_TYPE: Final = "keystatus.status.changed"
+_NOTICE_TYPE: Final = "keystatus.notice"
 _STATE_TYPE: Final = "keystatus.state"
 
 
@@ -51,6 +53,7 @@ class Outputs:
 
     end: int = 0
     changes: list[Output] = field(default_factory=list)
+    notices: list[Output] = field(default_factory=list)
     dead_letters: list[Output] = field(default_factory=list)
     sealed: list[Written] = field(default_factory=list)
     states: dict[bytes, tuple[KeyState | None, Record]] = field(default_factory=dict)
@@ -63,6 +66,8 @@ class Outputs:
         self.tally.add(decision)
         if decision.change is not None:
             self.changes.append(_change(record, decision.change))
+        if decision.notice is not None:
+            self.notices.append(_notice(record, decision.notice))
         if decision.touched and record.key is not None:
             self.states[record.key] = (decision.state, record)
         if decision.dead_letter is not None:
@@ -73,9 +78,11 @@ class Outputs:
         self.sealed = [Written(key, state, _state(key, state, record)) for key, (state, record) in self.states.items()]
 
     def by_topic(self, topics: Topics) -> Iterator[tuple[str, list[Output]]]:
-        """The outputs of each topic that gets any, once sealed: changes and dead letters, then states."""
+        """The outputs of each topic that gets any, once sealed: what is told first, then the states."""
         if self.changes:
             yield topics.status_changes, self.changes
+        if self.notices:
+            yield topics.notices, self.notices
         if self.dead_letters:
             yield topics.dead_letters, self.dead_letters
         if self.sealed:
@@ -98,6 +105,11 @@ def cloud_event(kind: str, identity: str, source: str, subject: str, moment: dat
 def _change(record: Record, change: KeyStatusChanged) -> Output:
     headers = cloud_event(_CHANGE_TYPE, change.change_id, _source(record), change.key_id, change.changed_at)
     return Output(change.key_id.encode(), encode(change), record.timestamp, headers)
+
+
+def _notice(record: Record, notice: Notice) -> Output:
+    headers = cloud_event(_NOTICE_TYPE, notice.notice_id, _source(record), notice.key_id, notice.noticed_at)
+    return Output(notice.key_id.encode(), encode(notice), record.timestamp, headers)
 
 
 def _state(key: bytes, state: KeyState | None, record: Record) -> Output:
@@ -146,7 +158,7 @@ def dead_letter_headers(record: Record, letter: DeadLetter) -> Headers:
     ]
 
 
-def encode(payload: KeyStatusChanged | KeyState) -> bytes:
+def encode(payload: KeyStatusChanged | KeyState | Notice) -> bytes:
     """The payload as JSON in UTF-8; equal payloads give equal bytes."""
     return payload.__pydantic_serializer__.to_json(payload)
 

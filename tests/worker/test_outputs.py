@@ -2,6 +2,8 @@
 
 import json
 
+from schemas.notice import Notice
+from schemas.vocabulary import NoticeKind
 from streams.core.decide import decide
 from streams.core.policy import Policy
 from streams.core.record import LogRecord
@@ -86,3 +88,31 @@ def test_equal_logs_give_equal_bytes() -> None:
     log = [record(ok()), record(b"{broken", offset=1), record(ok(after(hours=1)), offset=2)]
     first, second = (list(outputs_of(*log).by_topic(TOPICS)) for _ in range(2))
     assert first == second
+
+
+def test_a_notice_is_a_cloud_event_behind_the_changes() -> None:
+    entry = record(ok())
+    decision = decide(entry, None, NAMED_RULES, Policy())
+    change = decision.change
+    assert change is not None
+    notice = Notice(
+        notice_id="n-1",
+        key_id=KEY,
+        account_id=None,
+        exchange="binance",
+        kind=NoticeKind.STALE,
+        status=change.status,
+        expires_at=None,
+        days_left=None,
+        noticed_at=START,
+        evidence=change.evidence,
+    )
+    outputs = Outputs()
+    outputs.add(entry, decision._replace(notice=notice))
+    outputs.seal()
+    written = dict(outputs.by_topic(TOPICS))
+    assert list(written) == ["apikey.status-changes", "apikey.notices", "apikey.status"]
+    (told,) = written["apikey.notices"]
+    assert (told.key, told.value) == (KEY.encode(), notice.model_dump_json().encode())
+    assert dict(told.headers)["ce_type"] == b"keystatus.notice"
+    assert dict(told.headers)["ce_id"] == b"n-1"
