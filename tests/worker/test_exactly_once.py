@@ -167,13 +167,24 @@ async def test_a_kill_that_stock_faust_does_not_survive_unseen_is_seen(quick_ses
     with WorkerProcess(settings, tmp_path, "dies", command, STOCK_DIES_AFTER="200", **stock) as worker:
         await publish(settings, results(2_000, KEYS, seed=13))
         assert await asyncio.to_thread(worker.wait, 40) == -signal.SIGKILL
-    with WorkerProcess(settings, tmp_path, "goes-on", command, **stock):
-        await wait_until_done(settings)
+    with WorkerProcess(settings, tmp_path, "goes-on", command, **stock) as worker:
+        worker.wait_until_ready()
+        assert await _fault(settings) != ""
+
+
+async def _fault(settings: Settings) -> str:
+    """What the checks of the tests above find in the changes; "" if nothing is wrong.
+
+    A partition that stands still for ever is such a fault: stock Faust skips a range in
+    about one of three restarts, and then waits for records that it has dropped.
+    """
+    try:
+        await wait_until_done(settings, limit_s=30)
+    except TimeoutError:
+        return "results are not decided, and never will be"
     changes = Topics.named(settings.topic_prefix).status_changes
     expected = _only(changes, await told_by_the_simulation(settings))
-    found = _only(changes, await told_by_the_topics(settings))
-    assert first_difference(expected, found) != ""
-    assert _first_told(found) == _first_told(expected)
+    return first_difference(expected, _only(changes, await told_by_the_topics(settings)))
 
 
 def _only(topic: str, told: Told) -> Told:
