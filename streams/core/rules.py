@@ -172,6 +172,13 @@ class Expiry(_Frozen):
     source: str
 
 
+class LeftOut(_Frozen):
+    """A documented answer without a rule, and why: nobody has to wonder whether it was forgotten."""
+
+    answer: str
+    reason: str
+
+
 class ExchangeRules(_Frozen):
     """All that one rule file says. `checked` and `source` are defaults that its rules have already taken over."""
 
@@ -182,6 +189,7 @@ class ExchangeRules(_Frozen):
     answer: Answer = Answer()
     expiry: Expiry | None = None
     rules: tuple[Rule, ...] = Field(default=(), alias="rule")
+    left_out: tuple[LeftOut, ...] = ()
 
     @cached_property
     def by_code(self) -> Mapping[str, tuple[Rule, ...]]:
