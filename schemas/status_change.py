@@ -42,7 +42,12 @@ class Evidence(Contract):
 
 
 class KeyStatusChanged(Contract):
-    """The payload of ``apikey.status-changes``."""
+    """The payload of ``apikey.status-changes``.
+
+    ``expires_at_computed``: the exchange did not tell the end date, its policy did.
+    ``flapping``: the key has changed too often lately; do not write to its owner until a
+    notice says that it has settled. ``incident``: the exchange is in trouble at large.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     change_id: str
@@ -57,8 +62,11 @@ class KeyStatusChanged(Contract):
     issues: Annotated[tuple[Issue, ...], Field(max_length=16)]
     expires_at: Moment | None
     days_left: int | None
+    expires_at_computed: bool = False
     severity: Severity
     remedy: Remedy
     changed_at: Moment
     trigger: ChangeTrigger
+    flapping: bool = False
+    incident: bool = False
     evidence: Evidence

@@ -103,6 +103,8 @@ class Reason(StrEnum):
     MISSING_PERMISSION = "missing_permission"
     FUTURES_NOT_REGISTERED = "futures_not_registered"
     FUTURES_PERMISSION_OFF = "futures_permission_off"
+    # many keys of the exchange fail at once: what each answer says of its key is not believed
+    EXCHANGE_INCIDENT = "exchange_incident"
     # the owner took the key out of the platform
     REMOVED = "removed"
     # an error type, taken over as it is
@@ -184,18 +186,33 @@ class ChangeTrigger(StrEnum):
 
 
 class DeadlineKind(StrEnum):
-    """What falls due."""
+    """What falls due.
+
+    The end date comes near (``expiring``) or is there (``expiry``), the owner is to be
+    reminded of it (``reminder``), trouble has lasted long enough to be told (``lasting``),
+    no result has come for too long (``stale``), a flapping key has been calm (``settled``).
+    """
 
     EXPIRING = "expiring"
     EXPIRY = "expiry"
+    REMINDER = "reminder"
+    LASTING = "lasting"
+    STALE = "stale"
+    SETTLED = "settled"
 
 
 class NoticeKind(StrEnum):
-    """What a notice tells, without a change of status."""
+    """What a notice tells, without a change of status.
+
+    The last two are about an exchange rather than a key.
+    """
 
     EXPIRY_REMINDER = "expiry_reminder"
     STALE = "stale"
     FRESH = "fresh"
+    SETTLED = "settled"
+    INCIDENT_OPENED = "incident_opened"
+    INCIDENT_CLOSED = "incident_closed"
 
 
 class DeadLetterReason(StrEnum):

@@ -31,7 +31,11 @@ class Due(NamedTuple):
 
 
 class DeadlineHeap:
-    """At most one deadline for each key. A look at a heap where nothing is due costs a comparison."""
+    """At most one deadline for each key. A look at a heap where nothing is due costs a comparison.
+
+    A deadline that moves away, as silence does with every result, stays where it is in the
+    heap and moves only when it is looked at.
+    """
 
     def __init__(self) -> None:
         self._waiting: dict[bytes, Waiting] = {}
@@ -45,18 +49,26 @@ class DeadlineHeap:
         if deadline is None:
             self._waiting.pop(key, None)
             return
+        kind, due_at = deadline.kind, deadline.due_at
         known = self._waiting.get(key)
-        if known is None or (known.kind, known.due_at) != (deadline.kind, deadline.due_at):
-            self._look(key, Waiting(deadline.due_at, deadline.kind, deadline.due_at))
+        if known is None or known.look_at is None or due_at < known.look_at:
+            if known is None or (known.kind, known.due_at) != (kind, due_at):
+                self._look(key, Waiting(due_at, kind, due_at))
+        else:
+            self._waiting[key] = Waiting(known.look_at, kind, due_at)
 
     def fall_due(self, now: datetime) -> Iterator[Due]:
         """Take the deadlines that have come, in their order; each is told once."""
         while self._heap and self._heap[0][0] <= now:
             look_at, key = heappop(self._heap)
             known = self._waiting.get(key)
-            if known is not None and known.look_at == look_at:
-                self._waiting[key] = known._replace(look_at=None)
-                yield Due(key, known.kind, known.due_at)
+            if known is None or known.look_at != look_at:
+                continue
+            if known.due_at > look_at:
+                self._look(key, known._replace(look_at=known.due_at))
+                continue
+            self._waiting[key] = known._replace(look_at=None)
+            yield Due(key, known.kind, known.due_at)
 
     def look_again(self, due: Due, at: datetime) -> None:
         """Look at a deadline once more, in case the record that tells it gets lost."""

@@ -17,9 +17,10 @@ from schemas.deadline import Deadline
 from schemas.key_state import KeyState
 from schemas.notice import Notice
 from schemas.status_change import KeyStatusChanged
-from streams.core.decide import decide
+from streams.core.decide import decide_next
 from streams.core.decision import DeadLetter, Decision
 from streams.core.decode import decode
+from streams.core.incidents import Incidents
 from streams.core.policy import Policy
 from streams.core.record import LogRecord, moment_of
 from streams.core.rules import RuleSet
@@ -56,6 +57,7 @@ class Simulation:
         self._topics = topics
         self._ends = [0] * partitions
         self._states: dict[bytes, KeyState] = {}
+        self._incidents = [Incidents() for _ in range(partitions)]
         self._deadlines = DeadlineHeap()
 
     def feed(self, line: bytes) -> list[Output]:
@@ -90,7 +92,8 @@ class Simulation:
         partition = partition_of(key, len(self._ends))
         record = LogRecord(self._topics.check_results, partition, self._ends[partition], timestamp, key, value)
         self._ends[partition] += 1
-        decision = decide(record, None if key is None else self._states.get(key), self._rules, self._policy)
+        state = None if key is None else self._states.get(key)
+        decision = decide_next(record, state, self._incidents[partition], self._rules, self._policy)
         if decision.touched and key is not None:
             self._put(key, decision.state)
         return list(_outputs(record, decision, self._topics))
@@ -105,15 +108,15 @@ class Simulation:
 
 def _outputs(record: LogRecord, decision: Decision, topics: Topics) -> Sequence[Output]:
     """What the worker would write, but for the state."""
-    payloads = ((topics.status_changes, decision.change), (topics.notices, decision.notice))
-    outputs = [_output(topic, payload) for topic, payload in payloads if payload is not None]
+    outputs = [] if decision.change is None else [_output(topics.status_changes, decision.change)]
+    outputs += [_output(topics.notices, notice) for notice in decision.notices]
     if decision.dead_letter is not None:
         outputs.append(_dead_letter(record, decision.dead_letter, topics))
     return outputs
 
 
 def _output(topic: str, payload: KeyStatusChanged | Notice) -> Output:
-    return Output(topic, payload.key_id, payload.model_dump_json())
+    return Output(topic, payload.key_id or payload.exchange, payload.model_dump_json())
 
 
 def _dead_letter(record: LogRecord, letter: DeadLetter, topics: Topics) -> Output:

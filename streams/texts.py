@@ -104,6 +104,9 @@ REASONS: Final[Mapping[str, Text]] = {
     Reason.FUTURES_PERMISSION_OFF: Text(
         "the key's futures permission is off", "de futuresmachtiging van de sleutel staat uit"
     ),
+    Reason.EXCHANGE_INCIDENT: Text(
+        "many keys of this exchange fail at once", "veel sleutels van deze beurs falen tegelijk"
+    ),
     Reason.REMOVED: Text("the owner removed the key", "de eigenaar heeft de sleutel verwijderd"),
     Reason.KEY_NOT_FOUND: Text("the exchange does not know the key", "de beurs kent de sleutel niet"),
     Reason.KEY_MALFORMED: Text("the key is not written as it should be", "de sleutel heeft niet de juiste vorm"),
@@ -177,6 +180,9 @@ NOTICES: Final[Mapping[str, Text]] = {
         "no results any more: see to the connector", "geen resultaten meer: controleer de connector"
     ),
     NoticeKind.FRESH: Text("results arrive again", "er komen weer resultaten binnen"),
+    NoticeKind.SETTLED: Text("its status has settled", "de status is weer stabiel"),
+    NoticeKind.INCIDENT_OPENED: Text("many keys fail at once", "veel sleutels falen tegelijk"),
+    NoticeKind.INCIDENT_CLOSED: Text("the exchange has recovered", "de beurs is hersteld"),
 }
 
 

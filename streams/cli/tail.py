@@ -81,6 +81,7 @@ def _change_line(change: Payload) -> Text:
         line.append(f"{before} → ")
     line.append(after or "removed", STYLE.get(_text(change, "severity") or "", ""))
     line.append(f" ({texts.reason(_text(change, 'reason'), Language.EN)})")
+    line.append("".join(f", {mark}" for mark in ("flapping", "incident") if change.get(mark)))
     remedy = _text(change, "remedy")
     if remedy not in (None, "none"):
         line.append(f": {texts.remedy(remedy, Language.EN)}")
@@ -89,15 +90,20 @@ def _change_line(change: Payload) -> Text:
 
 def _notice_line(notice: Payload) -> Text:
     """``12:03:04 binance-001 binance: reminder: expires in 7 days``."""
-    kind, left = _text(notice, "kind"), notice.get("days_left")
+    kind, left, status = _text(notice, "kind"), notice.get("days_left"), _text(notice, "status")
     line = Text(f"{_head(notice, 'noticed_at')}: {texts.notice(kind, Language.EN)}")
     if kind == NoticeKind.EXPIRY_REMINDER and isinstance(left, int):
         line.append(f": {texts.days(left, Language.EN)}")
+    elif kind == NoticeKind.SETTLED and status is not None:
+        line.append(f": {status}")
+    elif notice.get("keys_checked") is not None:
+        line.append(f" ({notice.get('keys_in_trouble')} of {notice['keys_checked']} in a partition)")
     return line
 
 
 def _head(payload: Payload, moment: str) -> str:
-    return f"{_clock(_text(payload, moment))} {_text(payload, 'key_id')} {_text(payload, 'exchange')}"
+    about = (_text(payload, "key_id"), _text(payload, "exchange"))
+    return " ".join([_clock(_text(payload, moment)), *(name for name in about if name is not None)])
 
 
 def _clock(text: str | None) -> str:

@@ -52,6 +52,7 @@ _REMEDY: Final[Mapping[Reason, Remedy]] = {
     Reason.NETWORK: Remedy.WAIT,
     Reason.BAD_RESPONSE: Remedy.WAIT,
     Reason.EGRESS_BLOCKED: Remedy.WAIT,
+    Reason.EXCHANGE_INCIDENT: Remedy.WAIT,
 }
 
 

@@ -26,18 +26,20 @@ class DeadLetter(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What happens, why, and what to keep. At most one of each output.
+    """What happens, why, and what to keep. At most one change and one dead letter.
 
     ``state`` is to be written when ``touched``; None then removes the key. ``result``
-    and ``verdict`` are there for check results that were classified.
+    and ``verdict`` are there for check results that were classified. ``outlived``: the
+    key works although its end date is over.
     """
 
     disposition: Disposition
     state: KeyState | None = None
     change: KeyStatusChanged | None = None
     touched: bool = False
-    notice: Notice | None = None
+    notices: tuple[Notice, ...] = ()
     dead_letter: DeadLetter | None = None
     result: CheckResult | None = None
     verdict: Verdict | None = None
     row: str | None = None
+    outlived: bool = False

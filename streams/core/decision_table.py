@@ -58,6 +58,19 @@ _KEY_WAS_READ: Final = frozenset({None, ErrorType.PERMISSION_DENIED, ErrorType.F
 _TAKEN_BY_POLICY: Final = (Permission.SPOT_TRADE, Permission.MARGIN_TRADE)
 
 
+class End(NamedTuple):
+    """When the exchange ends a key, None if it does not; ``is_computed`` from its policy, else told by itself."""
+
+    at: datetime | None
+    is_computed: bool = False
+
+
+_NO_END: Final = End(None)
+
+#: What a policy does from a known moment on. Inactivity has none: our own checks are activity.
+_COUNTED_FROM_START: Final = frozenset({ExpiryKind.PERMISSION_EXPIRY, ExpiryKind.KEY_EXPIRY})
+
+
 class Facts(NamedTuple):
     """One check result and what is remembered of its key, as the rows ask for it."""
 
@@ -87,15 +100,36 @@ class Facts(NamedTuple):
         return self.memory.ip_restricted if said is None else said
 
     @property
-    def expires_at(self) -> datetime | None:
-        """A success tells the end date or that there is none; an error tells nothing new."""
+    def end(self) -> End:
+        """A success tells the end date, or leaves it to the exchange's policy; an error tells nothing new."""
         said = self.result.expires_at
-        return said if said is not None or self.succeeded else self.memory.expires_at
+        if said is not None:
+            return End(said)
+        if not self.succeeded:
+            return End(self.memory.expires_at, self.memory.expires_at_computed)
+        return _NO_END if self.expiry is None else self._computed_end(self.expiry)
+
+    def _computed_end(self, expiry: Expiry) -> End:
+        """What the policy makes of a key without IP addresses, counted from its first success here.
+
+        The key may be older, so the end is the latest possible one. One that a success has refuted is not told again.
+        """
+        if expiry.kind not in _COUNTED_FROM_START or self.ip_restricted is not False:
+            return _NO_END
+        takes_rights = expiry.kind is ExpiryKind.PERMISSION_EXPIRY
+        if takes_rights and not any(name in _TAKEN_BY_POLICY for name in self.result.required_permissions):
+            return _NO_END
+        end = (self.memory.known_since or self.at) + timedelta(days=expiry.days)
+        return _NO_END if end == self.memory.outlived_at else End(end, is_computed=True)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        return self.end.at
 
     @property
     def has_passed(self) -> bool:
         """Whether the key's known end date has come."""
-        expires_at = self.expires_at
+        expires_at = self.end.at
         return expires_at is not None and expires_at <= self.at
 
     @property
@@ -245,9 +279,17 @@ def _policy_took(facts: Facts, lost: tuple[Permission, ...]) -> bool:
 
 
 def end_has_come(facts: Facts) -> Finding | None:
-    """Row 8: the end date is over, and no success shows that the key works all the same."""
+    """Row 8: the end date is over, and no success shows that the key works all the same.
+
+    A computed end is no more than a guess: any success refutes it, and until one had its time nothing is said.
+    """
     if not facts.has_passed:
         return None
+    at, is_computed = facts.end
+    if is_computed:
+        grace = timedelta(seconds=facts.policy.computed_expiry_grace_s)
+        is_over = not facts.succeeded and at is not None and at + grace <= facts.at
+        return _definitely(Status.EXPIRED, Reason.EXPIRY_PASSED) if is_over else None
     shown = facts.result.permissions
     if facts.succeeded and all(getattr(shown, name) for name in facts.result.required_permissions):
         return None
@@ -331,6 +373,16 @@ def assess(facts: Facts) -> Assessment:
         return NOTHING_SAID
     row, finding = held[0]
     return Assessment(finding, row, () if finding.status is Status.CONNECTED else tuple(_issues(held)))
+
+
+def blame_exchange(assessment: Assessment) -> Assessment:
+    """The assessment in an incident of the exchange: what an ambiguous answer says of its key is not believed."""
+    finding = assessment.finding
+    if finding is None or finding.certainty is not Certainty.AMBIGUOUS:
+        return assessment
+    status, reason = Status.TEMPORARY_ISSUE, Reason.EXCHANGE_INCIDENT
+    issues = (Issue(status=status, reason=reason),)
+    return Assessment(Finding(status, reason, Certainty.INCONCLUSIVE), "11", issues)
 
 
 def _issues(held: list[tuple[str, Finding]]) -> list[Issue]:

@@ -9,6 +9,7 @@ class Disposition(StrEnum):
 
     CHANGED = "changed"
     UNCHANGED = "unchanged"
+    NOTICED = "noticed"
     PENDING = "pending"
     INCONCLUSIVE = "inconclusive"
     SAYS_NOTHING = "says_nothing"
@@ -27,6 +28,7 @@ class Disposition(StrEnum):
 IGNORED: Final = frozenset(Disposition) - {
     Disposition.CHANGED,
     Disposition.UNCHANGED,
+    Disposition.NOTICED,
     Disposition.PENDING,
     Disposition.INCONCLUSIVE,
     Disposition.DEAD_LETTER,

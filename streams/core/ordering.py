@@ -47,6 +47,16 @@ def recall(state: KeyState | None, result: CheckResult) -> Progress:
     return state.progress
 
 
+#: A deadline is written by the worker's clock and arrives by the log's: so far may they differ.
+_EARLY: Final = timedelta(seconds=1)
+
+
+def is_early(record: Record, due_at: datetime) -> bool:
+    """Whether a deadline record arrived in the log before its moment: a worker's clock is ahead."""
+    arrived = moment_of(record.timestamp)
+    return arrived is not None and due_at - arrived > _EARLY
+
+
 def is_from_the_future(record: Record, moment: datetime, policy: Policy) -> bool:
     """Whether a record tells of a moment later than its own arrival in the log."""
     arrived = moment_of(record.timestamp)

@@ -1,21 +1,29 @@
 """Every number and list that an operator may choose, in one frozen place."""
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
 
 #: Binance's spot client and its two futures clients, as ccxt names them.
-BINANCE_IDS = frozenset({"binance", "binanceusdm", "binancecoinm"})
+BINANCE_IDS: Final = frozenset({"binance", "binanceusdm", "binancecoinm"})
 
 Seconds = Annotated[float, Field(ge=0, le=31_622_400)]
 Results = Annotated[int, Field(ge=1, le=100)]
+Keys = Annotated[int, Field(ge=1, le=1_000_000)]
+Share = Annotated[float, Field(ge=0, le=1)]
+ReminderDays = Annotated[frozenset[Annotated[int, Field(ge=0, le=366)]], Field(max_length=16)]
+
+#: A ccxt exchange id; settings that name another could never apply.
+Exchange = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
 
 
 class Policy(BaseModel):
-    """How doubtful answers are confirmed, and when a key counts as expiring.
+    """How doubtful answers are confirmed, and what time does to a key.
 
     Defaults are those of the reference: one failed check is no news (Gatus and
     Uptime Kuma users ask for two or three in a row), recovery is told at once.
+    ``exchange`` overrides any number for one exchange; ``of`` gives what holds there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,10 +43,36 @@ class Policy(BaseModel):
     expiring_window_days: Annotated[float, Field(gt=0, le=366)] = Field(
         30, description="days before its end in which a key counts as expiring"
     )
+    reminder_days: ReminderDays = Field(
+        frozenset({14, 7, 3, 1, 0}), description="whole days left at which the owner is reminded"
+    )
+    # A connector that checks daily has looked at the key by then, and a success proves the date wrong.
+    computed_expiry_grace_s: Seconds = Field(
+        86_400, description="seconds after a computed end in which a check may prove it wrong"
+    )
+    stale_intervals: Annotated[float, Field(ge=1, le=1_000)] = Field(
+        3, description="check intervals without a result until a key is stale"
+    )
+    check_interval_s: Seconds = Field(
+        0, description="seconds between checks where results do not say it; 0: such a key is never stale"
+    )
+    flapping_changes: Results = Field(5, description="changes within the time below; one more, and the key is flapping")
+    flapping_within_s: Seconds = Field(3_600, description="seconds in which those changes are counted")
+    flapping_settle_s: Seconds = Field(1_800, description="seconds without a change until a flapping key has settled")
+    incident_keys: Keys = Field(20, description="keys in trouble at once that make an incident of their exchange")
+    incident_few_keys: Keys = Field(5, description="with fewer keys than that: all of them, if there are so many")
+    incident_share: Share = Field(0.5, description="share of the keys checked lately that must be in trouble")
+    incident_calm_share: Share = Field(0.2, description="share of keys in trouble below which an incident calms down")
+    incident_calm_s: Seconds = Field(600, description="seconds below that share until the incident is over")
     future_tolerance_s: Seconds = Field(300, description="seconds that a connector's clock may be ahead of the log")
-    inactive_futures_exchanges: frozenset[str] = Field(
+    inactive_futures_exchanges: frozenset[Exchange] = Field(
         BINANCE_IDS, description="exchanges where missing futures are 'inactive futures'"
     )
+    exchange: Mapping[Exchange, Mapping[str, Any]] = Field(
+        default_factory=dict, description="a table per exchange that overrides any of the above there"
+    )
+
+    _of: dict[str, Self] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _ambiguous_answers_can_confirm_each_other(self) -> Self:
@@ -47,7 +81,18 @@ class Policy(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _names_are_lower_case(self) -> Self:
-        if any(name != name.lower() for name in self.inactive_futures_exchanges):
-            raise ValueError("inactive_futures_exchanges takes ccxt ids, in lower case")
+    def _overrides_are_policies(self) -> Self:
+        shared = self.model_dump(exclude={"exchange"})
+        for name, numbers in self.exchange.items():
+            if "exchange" in numbers:
+                raise ValueError(f"exchange.{name} holds numbers, no further exchanges")
+            try:
+                self._of[name] = type(self).model_validate({**shared, **numbers})
+            except ValidationError as error:
+                fault = error.errors()[0]
+                raise ValueError(f"exchange.{name}.{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
         return self
+
+    def of(self, exchange: str) -> "Policy":
+        """What holds at one exchange."""
+        return self._of.get(exchange, self)

@@ -10,7 +10,7 @@ from faust.types.auth import SASLMechanism
 from mode import CrashingSupervisor
 from prometheus_client import CollectorRegistry
 
-from streams.core.decide import decide
+from streams.core.decide import decide_next
 from streams.core.policy import Policy
 from streams.core.rules import RuleSet
 from streams.kafka import connection
@@ -75,7 +75,7 @@ def create_app(
     app.ownership = Ownership(
         settings,
         app.topic_names,
-        partial(decide, rules=rules, policy=policy),
+        partial(decide_next, rules=rules, policy=policy),
         metrics,
         consumer=lambda: cast(Consumer, app.consumer),
         store=lambda: cast(StateStore, app.status_table.data),

@@ -38,6 +38,22 @@ class OwnedKeys(Collector):
             "keystatus_owned_partitions", "Partitions that this worker owns and has recovered.", value=len(owned)
         )
 
+        yield self._incidents_of(owned)
+
+    def _incidents_of(self, owned: list[Partition]) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "keystatus_incident_partitions",
+            "Owned partitions that see an incident of the exchange: many of its keys fail at once.",
+            labels=["exchange"],
+        )
+        totals = dict.fromkeys(self._metrics.exchanges, 0)
+        for partition in owned:
+            for name in partition.states.incidents.open:
+                totals[self._metrics.exchange(name)] += 1
+        for exchange, count in totals.items():
+            family.add_metric([exchange], count)
+        return family
+
     def _keys_of(self, owned: list[Partition]) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
             "keystatus_keys", "Keys by exchange and status, of the partitions that this worker owns.",

@@ -10,7 +10,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from schemas.vocabulary import DeadLetterReason, Outcome
+from schemas.vocabulary import DeadLetterReason, NoticeKind, Outcome
 from streams.core.disposition import IGNORED
 from streams.worker.tally import Tally
 
@@ -30,6 +30,11 @@ class Metrics:
         self.registry = registry
         #: Every value of the label "exchange".
         self.exchanges = (*sorted(exchanges), OTHER)
+        self._declare_what_was_decided(registry)
+        self._declare_how_the_work_goes(registry)
+        self._initialise()
+
+    def _declare_what_was_decided(self, registry: CollectorRegistry) -> None:
         self.results = Counter(
             "keystatus_results", "Check results read, by exchange and outcome.", ["exchange", "outcome"],
             registry=registry,
@@ -49,10 +54,20 @@ class Metrics:
             "keystatus_unclassified_errors", "Error answers that no rule knows: each is a rule to write.",
             ["exchange"], registry=registry,
         )  # fmt: skip
+        self.notices = Counter(
+            "keystatus_notices", "Notices committed, by kind.", ["kind"], registry=registry
+        )  # fmt: skip
+        self.outlived = Counter(
+            "keystatus_expiry_passed_but_working",
+            "Results of keys that work although their end date is over: a date, or a policy of ours, is wrong.",
+            ["exchange"], registry=registry,
+        )  # fmt: skip
         self.latency = Histogram(
             "keystatus_check_to_change_seconds", "From the exchange's answer to the committed status change.",
             buckets=_LATENCY_BUCKETS, registry=registry,
         )  # fmt: skip
+
+    def _declare_how_the_work_goes(self, registry: CollectorRegistry) -> None:
         self.gaps_healed = Counter(
             "keystatus_gaps_healed", "Ranges of the log that were skipped and fetched again.", registry=registry
         )
@@ -67,7 +82,6 @@ class Metrics:
             "keystatus_recovery_seconds", "How long the last recovery took, from assignment to ready.",
             registry=registry,
         )  # fmt: skip
-        self._initialise()
 
     def exchange(self, name: str) -> str:
         """The label of an exchange."""
@@ -75,27 +89,37 @@ class Metrics:
 
     def observe(self, tally: Tally) -> None:
         """Add what one committed transaction has counted."""
-        for (exchange, outcome), count in tally.results.items():
-            self.results.labels(self.exchange(exchange), outcome).inc(count)
-        for (exchange, before, after), count in tally.changes.items():
-            self.changes.labels(self.exchange(exchange), before, after).inc(count)
         for reason, count in tally.dead_letters.items():
             self.dead_letters.labels(reason).inc(count)
         for disposition in tally.dispositions.keys() & IGNORED:
             self.ignored.labels(disposition).inc(tally.dispositions[disposition])
-        for exchange, count in tally.unclassified.items():
-            self.unclassified.labels(self.exchange(exchange)).inc(count)
+        for kind, count in tally.notices.items():
+            self.notices.labels(kind).inc(count)
+        self._observe_by_exchange(tally)
         now = time()
         for changed_at in tally.changed_at:
             self.latency.observe(max(0.0, now - changed_at))
+
+    def _observe_by_exchange(self, tally: Tally) -> None:
+        for (exchange, outcome), count in tally.results.items():
+            self.results.labels(self.exchange(exchange), outcome).inc(count)
+        for (exchange, before, after), count in tally.changes.items():
+            self.changes.labels(self.exchange(exchange), before, after).inc(count)
+        for exchange, count in tally.unclassified.items():
+            self.unclassified.labels(self.exchange(exchange)).inc(count)
+        for exchange, count in tally.outlived.items():
+            self.outlived.labels(self.exchange(exchange)).inc(count)
 
     def _initialise(self) -> None:
         """Series exist from the start, so that their first event is an increase."""
         for exchange in self.exchanges:
             self.unclassified.labels(exchange)
+            self.outlived.labels(exchange)
             for outcome in Outcome:
                 self.results.labels(exchange, outcome)
         for reason in DeadLetterReason:
             self.dead_letters.labels(reason)
+        for kind in NoticeKind:
+            self.notices.labels(kind)
         for disposition in IGNORED:
             self.ignored.labels(disposition)

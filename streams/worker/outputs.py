@@ -66,8 +66,7 @@ class Outputs:
         self.tally.add(decision)
         if decision.change is not None:
             self.changes.append(_change(record, decision.change))
-        if decision.notice is not None:
-            self.notices.append(_notice(record, decision.notice))
+        self.notices += [_notice(record, notice) for notice in decision.notices]
         if decision.touched and record.key is not None:
             self.states[record.key] = (decision.state, record)
         if decision.dead_letter is not None:
@@ -108,8 +107,9 @@ def _change(record: Record, change: KeyStatusChanged) -> Output:
 
 
 def _notice(record: Record, notice: Notice) -> Output:
-    headers = cloud_event(_NOTICE_TYPE, notice.notice_id, _source(record), notice.key_id, notice.noticed_at)
-    return Output(notice.key_id.encode(), encode(notice), record.timestamp, headers)
+    about = notice.key_id or notice.exchange
+    headers = cloud_event(_NOTICE_TYPE, notice.notice_id, _source(record), about, notice.noticed_at)
+    return Output(about.encode(), encode(notice), record.timestamp, headers)
 
 
 def _state(key: bytes, state: KeyState | None, record: Record) -> Output:

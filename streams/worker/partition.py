@@ -15,6 +15,7 @@ from faust.types import TP, EventT
 
 from schemas.key_state import KeyState
 from streams.core.decision import Decision
+from streams.core.incidents import Incidents
 from streams.core.record import Record
 from streams.errors import Exit
 from streams.worker.batch import RecordBatch
@@ -28,7 +29,7 @@ from streams.worker.transport import Consumer
 
 logger = logging.getLogger("keystatus.worker")
 
-Decide = Callable[[Record, KeyState | None], Decision]
+Decide = Callable[[Record, KeyState | None, Incidents], Decision]
 
 #: Records that may be decided and not yet committed before fetching pauses: well under a
 #: second's work, and at some 8 kB of objects each a few dozen MB.
@@ -43,7 +44,8 @@ class Partition:
     """An owned source partition, from its assignment to its revocation.
 
     ``busy_since`` is the monotonic time of the last commit, or of the first record after
-    it; None while there is nothing to commit.
+    it; None while there is nothing to commit. ``decided_at_ms`` is the stamp of the last
+    decided record, -1 before the first.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Partition:
         self.states = states
         self.continuity = Continuity()
         self.busy_since: float | None = None
+        self.decided_at_ms = -1
         self._producer = producer
         self._consumer = consumer
         self._decide = decide
@@ -115,10 +118,11 @@ class Partition:
         source offset always goes along with the outputs."""
         for record in records:
             before = self.states.get(record.key)
-            decision = self._decide(record, before)
+            decision = self._decide(record, before, self.states.incidents)
             if decision.touched and record.key is not None:
                 self.states.put(record.key, before, decision.state)
             self._next.add(record, decision)
+        self.decided_at_ms = records[-1].timestamp
         self._until(records[-1].offset + 1)
 
     def _until(self, end: int) -> None:

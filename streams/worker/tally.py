@@ -16,6 +16,8 @@ class Tally:
     dispositions: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[str] = field(default_factory=Counter)
     unclassified: Counter[str] = field(default_factory=Counter)
+    notices: Counter[str] = field(default_factory=Counter)
+    outlived: Counter[str] = field(default_factory=Counter)
     changed_at: list[float] = field(default_factory=list)
 
     def add(self, decision: Decision) -> None:
@@ -29,5 +31,9 @@ class Tally:
         if change is not None:
             self.changes[change.exchange, change.previous_status or "none", change.status or "none"] += 1
             self.changed_at.append(change.changed_at.timestamp())
+        for notice in decision.notices:
+            self.notices[notice.kind] += 1
+        if decision.outlived and decision.result is not None:
+            self.outlived[decision.result.exchange] += 1
         if decision.dead_letter is not None:
             self.dead_letters[decision.dead_letter.reason] += 1
