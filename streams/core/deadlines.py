@@ -16,7 +16,7 @@ from streams.core.policy import Policy
 _DAY: Final = timedelta(days=1)
 
 #: Statuses that the end of the key replaces. The others already say more.
-_ENDED_BY_EXPIRY: Final = frozenset(
+ENDED_BY_EXPIRY: Final = frozenset(
     {
         None,
         Status.CONNECTED,
@@ -69,7 +69,7 @@ def _expiring(state: KeyState, at: datetime, policy: Policy) -> datetime | None:
 def _expiry(state: KeyState, at: datetime, policy: Policy) -> datetime | None:
     """The end; a computed one only after a time in which a check may have refuted it."""
     progress = state.progress
-    if state.status not in _ENDED_BY_EXPIRY or progress.expires_at is None:
+    if state.status not in ENDED_BY_EXPIRY or progress.expires_at is None:
         return None
     late = policy.computed_expiry_grace_s if progress.expires_at_computed else 0
     due_at = progress.expires_at + timedelta(seconds=late)

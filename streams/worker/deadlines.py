@@ -25,7 +25,7 @@ from streams.worker.ownership import Ownership
 from streams.worker.partition import Partition
 
 #: Seconds between two looks at the heaps. A look at a quiet heap costs a comparison.
-_LOOK_EVERY_S: Final = 0.2
+LOOK_EVERY_S: Final = 0.2
 
 #: A deadline that did not come back through the log by then is written again.
 _WRITE_AGAIN_AFTER: Final = timedelta(seconds=30)
@@ -58,7 +58,7 @@ class DeadlineClock:
             while True:
                 for partition in list(self._ownership.countable()):
                     await self._write_due(partition)
-                await asyncio.sleep(_LOOK_EVERY_S)
+                await asyncio.sleep(LOOK_EVERY_S)
         except KafkaError as error:
             fatal(Exit.TRANSACTION_FAILED, f"deadlines cannot be written: {type(error).__name__}: {error}")
         finally:

@@ -18,12 +18,12 @@ Told = dict[tuple[str, str | None], list[tuple[str, dict[str, str]]]]
 
 
 async def told_by_the_simulation(settings: Settings) -> Told:
-    """What `keystatus simulate` prints for the records of the source topic."""
+    """What `keystatus simulate` prints for the records of the source topic, deadlines of the workers included."""
     topics = Topics.named(settings.topic_prefix)
     simulation = Simulation(load_rules(), Policy(), topics, settings.partitions)
     told: Told = {}
     for record in await read_all(settings, topics.check_results):
-        for output in simulation.feed(_as_line(record)):
+        for output in simulation.replay(_as_line(record)):
             told.setdefault((output.topic, output.key), []).append((output.value, dict(output.headers)))
     return told
 

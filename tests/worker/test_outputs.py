@@ -108,7 +108,7 @@ def test_a_notice_is_a_cloud_event_behind_the_changes() -> None:
         evidence=change.evidence,
     )
     outputs = Outputs()
-    outputs.add(entry, decision._replace(notice=notice))
+    outputs.add(entry, decision._replace(notices=(notice,)))
     outputs.seal()
     written = dict(outputs.by_topic(TOPICS))
     assert list(written) == ["apikey.status-changes", "apikey.notices", "apikey.status"]

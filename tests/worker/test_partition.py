@@ -7,8 +7,9 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from schemas.key_state import KeyState
-from streams.core.decide import decide
+from streams.core.decide import decide_next
 from streams.core.decision import Decision
+from streams.core.incidents import Incidents
 from streams.core.policy import Policy
 from streams.core.record import Record
 from streams.worker.batch import RecordBatch
@@ -51,8 +52,8 @@ class Consumer:
         self.held_back = False
 
 
-def _decide(entry: Record, state: KeyState | None) -> Decision:
-    return decide(entry, state, NAMED_RULES, Policy())
+def _decide(entry: Record, state: KeyState | None, incidents: Incidents) -> Decision:
+    return decide_next(entry, state, incidents, NAMED_RULES, Policy())
 
 
 async def started(producer: Producer, consumer: Consumer) -> Partition:
