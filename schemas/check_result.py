@@ -1,7 +1,7 @@
 """A check result: what one exchange answered about one key at one moment."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, WrapValidator, model_validator
@@ -17,7 +17,6 @@ from schemas.contract import (
     GivenMoment,
     KeyId,
     check_is_time,
-    in_utc,
 )
 from schemas.vocabulary import CheckTrigger, Environment, Outcome, Permission, ReportedState
 
@@ -34,7 +33,10 @@ def _without_sentinel(value: object, validate: Callable[[object], datetime | Non
         return None
     check_is_time(value)
     moment = validate(value)
-    return None if moment is None or moment.year not in EXPIRY_YEARS else in_utc(moment)
+    if moment is None or moment.year not in EXPIRY_YEARS:
+        return None
+    moment = moment.astimezone(UTC)
+    return moment if moment.year in EXPIRY_YEARS else None
 
 
 #: An end date in which every "never" of the exchanges has become null.

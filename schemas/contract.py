@@ -51,9 +51,11 @@ def check_is_time(value: object) -> None:
 
 def in_utc(moment: datetime) -> datetime:
     """The same moment in UTC; refuses years that cannot be meant."""
+    if FIRST_YEAR <= moment.year <= LAST_YEAR:
+        moment = moment.astimezone(UTC)  # which may be in another year
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValueError(f"the year is not between {FIRST_YEAR} and {LAST_YEAR}")
-    return moment.astimezone(UTC)
+    return moment
 
 
 def _read_moment(value: object, validate: Callable[[object], datetime]) -> datetime:

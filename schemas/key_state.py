@@ -90,6 +90,7 @@ class KeyState(Contract):
     ``sequence`` 0) for a key that has not got a status yet. But who the key is and
     when it ends (``account_id``, ``exchange``, ``environment``, ``expires_at``,
     ``days_left``) follow the latest result: an end date may move and no status change.
+    And ``flapping`` ends with the notice that the key has settled.
     ``stale``: no result has been accepted for several check intervals.
     """
 

@@ -81,7 +81,7 @@ class Simulation:
     def let_pass(self, until: datetime) -> list[Output]:
         """Append the deadlines that have come by then, in the order in which they fall due, and decide them."""
         outputs: list[Output] = []
-        for due in self._deadlines.fall_due(until):
+        while (due := next(self._deadlines.fall_due(until), None)) is not None:
             payload = Deadline(key_id=due.key.decode(), kind=due.kind, due_at=due.due_at)
             outputs += self._append(due.key, payload.model_dump_json().encode(), _NO_TIME)
         return outputs

@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from schemas.check_result import CheckResult
 from schemas.key_state import KeyState, Progress
-from schemas.vocabulary import Certainty, ErrorType
+from schemas.notice import Notice
+from schemas.vocabulary import Certainty, ErrorType, NoticeKind, Status
 from streams.core.classify import Verdict
-from streams.core.decide import decide
+from streams.core.decide import decide_next
 from streams.core.decision import Decision
 from streams.core.decision_table import Facts
+from streams.core.incidents import Incidents, sighting_of
 from streams.core.policy import Policy
 from streams.core.record import LogRecord
 from streams.core.rule_files import RuleFile, compile_rules
@@ -129,11 +131,16 @@ def fold(
     policy: Policy = POLICY,
     states: Mapping[bytes | None, KeyState] | None = None,
 ) -> tuple[dict[bytes | None, KeyState], list[Decision]]:
-    """Decide a log in order: the states at its end, and every decision."""
+    """Decide the log of one partition in order: the states at its end, and every decision.
+
+    With ``states`` it goes on from them as a worker does that has just recovered.
+    """
     held = dict(states or {})
+    incidents = Incidents()
+    incidents.recall(map(sighting_of, held.values()))
     decisions = []
     for entry in records:
-        decision = decide(entry, held.get(entry.key), rules, policy)
+        decision = decide_next(entry, held.get(entry.key), incidents, rules, policy)
         decisions.append(decision)
         if decision.touched and decision.state is None:
             held.pop(entry.key, None)
@@ -152,6 +159,7 @@ class Story:
     state: KeyState | None = None
     records: list[LogRecord] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
+    incidents: Incidents = field(default_factory=Incidents)
 
     def ok(self, at: datetime = START, **fields: Any) -> Decision:
         return self.check(ok(at, **{**self.always, **fields}))
@@ -170,12 +178,17 @@ class Story:
         payload = deadline(waits.kind.value, waits.due_at) | fields
         return self.feed(record(payload, offset=len(self.records), at=arrives))
 
+    def lives_until(self, moment: datetime) -> None:
+        """Every deadline that has come by then falls due, and no result arrives."""
+        while self.waits_for is not None and self.waits_for[1] <= moment:
+            self.falls_due()
+
     def removed(self, at: datetime = START) -> Decision:
         return self.feed(record(None, offset=len(self.records), at=at))
 
     def feed(self, entry: LogRecord) -> Decision:
         """Decide any record against the state that the one before left."""
-        decision = decide(entry, self.state, self.rules, self.policy)
+        decision = decide_next(entry, self.state, self.incidents, self.rules, self.policy)
         if decision.touched:
             self.state = decision.state
         self.records.append(entry)
@@ -191,3 +204,88 @@ class Story:
         """The status of every change so far."""
         made = [decision.change for decision in self.decisions if decision.change is not None]
         return [None if change.status is None else change.status.value for change in made]
+
+    @property
+    def waits_for(self) -> tuple[str, datetime] | None:
+        """The kind and the moment of the next deadline."""
+        waits = None if self.state is None else self.state.progress.next_deadline
+        return None if waits is None else (waits.kind.value, waits.due_at)
+
+    @property
+    def notices(self) -> list[Notice]:
+        """Every notice so far."""
+        return [notice for decision in self.decisions for notice in decision.notices]
+
+    @property
+    def noticed(self) -> list[str]:
+        """The kind of every notice so far; a reminder with its days left."""
+        return [
+            f"{notice.days_left} days" if notice.kind is NoticeKind.EXPIRY_REMINDER else notice.kind.value
+            for notice in self.notices
+        ]
+
+
+@dataclass
+class Crowd:
+    """Many keys of one partition, and what is decided of them; each record comes a second after the one before."""
+
+    policy: Policy = POLICY
+    rules: RuleSet = NAMED_RULES
+    now: datetime = START
+    states: dict[str, KeyState] = field(default_factory=dict)
+    incidents: Incidents = field(default_factory=Incidents)
+    decisions: list[Decision] = field(default_factory=list)
+    first_offset: int = 0
+
+    def check(self, key: int, code: str | None = None, **fields: Any) -> Decision:
+        """The next result of a key; without a code it works."""
+        self.now += timedelta(seconds=1)
+        payload = {"key_id": f"key-{key}", "event_id": f"event-{len(self.decisions)}"} | fields
+        return self._decide(
+            f"key-{key}", ok(self.now, **payload) if code is None else failure(code, self.now, **payload)
+        )
+
+    def all_of(self, keys: Iterable[int], code: str | None = None, **fields: Any) -> None:
+        for key in keys:
+            self.check(key, code, **fields)
+
+    def remove(self, key: int) -> Decision:
+        self.now += timedelta(seconds=1)
+        return self._decide(f"key-{key}", None)
+
+    def falls_due(self, key: int) -> Decision:
+        """The deadline that the key waits for."""
+        waits = self.states[f"key-{key}"].progress.next_deadline
+        if waits is None:
+            raise AssertionError("this key waits for no deadline")
+        self.now = max(self.now, waits.due_at)
+        return self._decide(f"key-{key}", deadline(waits.kind.value, waits.due_at, key_id=f"key-{key}"))
+
+    def restarts(self) -> None:
+        """As a worker that recovers: nothing is known but the states."""
+        self.incidents = Incidents()
+        self.incidents.recall(map(sighting_of, self.states.values()))
+
+    def _decide(self, name: str, payload: dict[str, Any] | None) -> Decision:
+        offset = self.first_offset + len(self.decisions)
+        entry = record(payload, offset=offset, at=self.now, key=name.encode())
+        decision = decide_next(entry, self.states.get(name), self.incidents, self.rules, self.policy)
+        self.decisions.append(decision)
+        if decision.touched and decision.state is not None:
+            self.states[name] = decision.state
+        elif decision.touched:
+            del self.states[name]
+        return decision
+
+    @property
+    def notices(self) -> list[Notice]:
+        """What was told of exchanges, rather than of keys."""
+        return [notice for decision in self.decisions for notice in decision.notices if notice.key_id is None]
+
+    @property
+    def told(self) -> list[str]:
+        """The kind of each of them."""
+        return [notice.kind.value for notice in self.notices]
+
+    def status(self, key: int) -> Status | None:
+        return self.states[f"key-{key}"].status

@@ -91,3 +91,49 @@ def test_a_restless_end_date_does_not_fill_the_memory(deadlines: list[NextDeadli
     assert len(heap) < 2_000
     heap.wait(b"k", expiry(after(days=5)))
     assert told(heap, LATER) == [(b"k", after(days=5))]
+
+
+def test_a_deadline_that_comes_nearer_is_told_in_time_and_once() -> None:
+    heap = waiting(k=after(hours=3), other=after(hours=2))
+    heap.wait(b"k", expiry(after(hours=1)))
+    assert told(heap, after(hours=1)) == [(b"k", after(hours=1))]
+    assert told(heap, LATER) == [(b"other", after(hours=2))]
+
+
+def test_deadlines_of_one_moment_are_told_in_the_order_of_their_keys() -> None:
+    heap = waiting(b=after(hours=1), c=after(hours=1), a=after(hours=1))
+    assert [key for key, _ in told(heap, LATER)] == [b"a", b"b", b"c"]
+
+
+def test_a_deadline_that_moved_away_keeps_the_order() -> None:
+    """It is looked at where it was, and told where it is."""
+    heap = waiting(a=after(hours=1), b=after(hours=2), c=after(hours=4))
+    heap.wait(b"a", expiry(after(hours=3)))
+    assert [key for key, _ in told(heap, LATER)] == [b"b", b"a", b"c"]
+
+
+def test_another_kind_at_the_same_moment_is_another_deadline() -> None:
+    heap = waiting(k=after(hours=1))
+    (first,) = heap.fall_due(LATER)
+    heap.wait(b"k", NextDeadline(kind=DeadlineKind.STALE, due_at=after(hours=1)))
+    (second,) = heap.fall_due(LATER)
+    assert (first.kind, second.kind) == (DeadlineKind.EXPIRY, DeadlineKind.STALE)
+
+
+def test_what_a_deadline_sets_is_told_in_the_same_look() -> None:
+    """After an outage a key may have several behind it: each is decided, and the next one waits."""
+    heap = waiting(k=after(hours=1), other=after(hours=2))
+    seen = []
+    for due in heap.fall_due(after(hours=3)):
+        seen.append((due.key, due.due_at))
+        if due.key == b"k" and due.due_at < after(hours=3):
+            heap.wait(b"k", expiry(due.due_at + timedelta(hours=1)))
+    assert seen == [(key, after(hours=hour)) for key, hour in ((b"k", 1), (b"k", 2), (b"other", 2), (b"k", 3))]
+
+
+def test_a_key_that_waits_no_more_is_not_looked_at_again() -> None:
+    heap = waiting(k=after(hours=1))
+    (due,) = heap.fall_due(LATER)
+    heap.wait(b"k", None)
+    heap.look_again(due, LATER)
+    assert told(heap, LATER) == []

@@ -40,10 +40,10 @@ def evidence_of(record: Record, result: CheckResult | None = None, verdict: Verd
 
 
 def change_by_check(
-    record: Record, state: KeyState | None, facts: Facts, assessment: Assessment, finding: Finding
+    record: Record, state: KeyState | None, facts: Facts, assessment: Assessment, finding: Finding, memory: Progress
 ) -> KeyStatusChanged:
-    """The change that a check result makes."""
-    result, end = facts.result, facts.end
+    """The change that a check result makes; ``memory`` is what is known after it."""
+    result = facts.result
     return KeyStatusChanged(
         change_id=change_id(result.key_id, record),
         key_id=result.key_id,
@@ -55,9 +55,9 @@ def change_by_check(
         status=finding.status,
         reason=finding.reason,
         issues=assessment.issues,
-        expires_at=end.at,
-        days_left=days_left(end.at, facts.at),
-        expires_at_computed=end.is_computed,
+        expires_at=memory.expires_at,
+        days_left=days_left(memory.expires_at, facts.at),
+        expires_at_computed=memory.expires_at_computed,
         severity=SEVERITY[finding.status],
         remedy=remedy_for(finding.reason, ip_restricted=facts.ip_restricted),
         changed_at=facts.at,

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from schemas.check_result import CheckResult
 from schemas.deadline import Deadline
 from schemas.key_state import KeyState
-from schemas.vocabulary import DeadLetterReason
+from schemas.vocabulary import DeadLetterReason, Status
 from streams.core.classify import Verdict, classify
 from streams.core.decision import DeadLetter, Decision
 from streams.core.decision_table import Facts, Finding, assess, blame_exchange
@@ -114,7 +114,10 @@ def _decide_result(
         result=result,
         verdict=verdict,
         row=assessment.row,
-        outlived=facts.succeeded and facts.has_passed and not facts.missing,
+        outlived=facts.succeeded
+        and facts.has_passed
+        and made.state is not None
+        and made.state.status is Status.CONNECTED,
     )
 
 

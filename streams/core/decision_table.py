@@ -133,6 +133,11 @@ class Facts(NamedTuple):
         return expires_at is not None and expires_at <= self.at
 
     @property
+    def refutes_end(self) -> bool:
+        """Whether the end was only computed, and this success shows that the key has outlived it."""
+        return self.succeeded and self.end.is_computed and self.has_passed and taken_away(self) is None
+
+    @property
     def missing(self) -> tuple[Permission, ...]:
         """Required permissions that the exchange reports as off. Null proves nothing."""
         if not self.key_was_read:

@@ -17,6 +17,7 @@ from schemas.status_change import Evidence
 from schemas.vocabulary import Certainty, NoticeKind, Status
 from streams.core.changes import evidence_of, notice_id
 from streams.core.decision import Decision
+from streams.core.ordering import horizon
 from streams.core.policy import Policy
 from streams.core.record import Record
 
@@ -40,26 +41,70 @@ def sighting_of(state: KeyState) -> Sighting:
     return Sighting(state.exchange, state.observed_at, progress.in_trouble, progress.incident, progress.offset)
 
 
+class _Stretch:
+    """Offsets from ``start`` on, over which an exchange's incident was the same, and how many keys tell of it."""
+
+    def __init__(self, start: int, incident: Incident | None) -> None:
+        self.start = start
+        self.incident = incident
+        self.keys = 0
+
+
 class _Exchange:
-    """The keys of one exchange, by the slot of their last result."""
+    """The keys of one exchange, by the slot of their last result.
+
+    What its incident is stands in the state of the key that was checked last. When that key is removed,
+    the one before it counts, here as after a recovery; so it is known how far back the others tell what.
+    """
 
     def __init__(self) -> None:
-        self.incident: Incident | None = None
-        self.decided_at: int = -1
+        self._stretches: list[_Stretch] = []
+        self._latest: int = -1
         self._checked: Counter[int] = Counter()
         self._in_trouble: Counter[int] = Counter()
 
-    def count(self, sighting: Sighting, step: int) -> None:
-        slot = int(sighting.observed_at.timestamp()) // _SLOT_S
+    @property
+    def is_well(self) -> bool:
+        """Whether no key at all was in trouble when it was checked last: nearly always, and cheap to ask."""
+        return not self._in_trouble
+
+    @property
+    def incident(self) -> Incident | None:
+        return self._stretches[-1].incident if self._stretches else None
+
+    def remember(self, offset: int, incident: Incident | None) -> None:
+        """The state of a key tells this of the exchange, and no other state is newer."""
+        if offset <= self._latest:
+            self._begin_anew(incident)
+        if not self._stretches or self._stretches[-1].incident != incident:
+            self._stretches.append(_Stretch(offset, incident))
+        self._stretches[-1].keys += 1
+        self._latest = offset
+
+    def _begin_anew(self, incident: Incident | None) -> None:
+        """The log was replaced by a new one, or is read again: the offsets so far say nothing of what is newer."""
+        whole = _Stretch(0, incident)
+        whole.keys = sum(stretch.keys for stretch in self._stretches)
+        self._stretches = [whole]
+
+    def forget(self, offset: int) -> None:
+        """The state that told this is gone, or tells something newer."""
+        place = len(self._stretches) - 1
+        while place and self._stretches[place].start > offset:
+            place -= 1
+        self._stretches[place].keys -= 1
+        if not self._stretches[place].keys:
+            del self._stretches[place]
+
+    def count(self, observed_at: datetime, step: int, *, in_trouble: bool) -> None:
+        slot = int(observed_at.timestamp()) // _SLOT_S
         _add(self._checked, slot, step)
-        if sighting.in_trouble:
+        if in_trouble:
             _add(self._in_trouble, slot, step)
 
     def lately(self, at: datetime) -> tuple[int, int]:
         """Keys in trouble, and keys checked, within the window before this moment."""
         last = int(at.timestamp()) // _SLOT_S
-        if not self._in_trouble and self.incident is None:
-            return 0, 0  # nearly always: nothing to judge, so nothing to count
         return self._keys(self._in_trouble, last), self._keys(self._checked, last)
 
     @staticmethod
@@ -91,38 +136,47 @@ class Incidents:
 
     def recall(self, sightings: Iterable[Sighting]) -> None:
         """Take over what the states of a recovered partition say."""
+        told: dict[str, list[tuple[int, Incident | None]]] = {}
         for sighting in sightings:
-            watched = self._of(sighting.exchange)
-            watched.count(sighting, +1)
-            if sighting.offset > watched.decided_at:
-                watched.decided_at, watched.incident = sighting.offset, sighting.incident
+            self._of(sighting.exchange).count(sighting.observed_at, +1, in_trouble=sighting.in_trouble)
+            told.setdefault(sighting.exchange, []).append((sighting.offset, sighting.incident))
+        for exchange, incidents in told.items():
+            for offset, incident in sorted(incidents, key=_offset):
+                self._of(exchange).remember(offset, incident)
 
     def follow(self, record: Record, before: KeyState | None, decision: Decision, policy: Policy) -> Decision:
         """Count one decision. The decision comes back with what it means for its exchange."""
+        result, state, counted = decision.result, decision.state, before
         if not decision.touched:
             return decision
-        result, state = decision.result, decision.state
-        if result is None:
-            if state is None and before is not None:
-                self._of(before.exchange).count(sighting_of(before), -1)
-            return decision
         if state is None:
-            return decision
-        if before is not None:
-            self._of(before.exchange).count(sighting_of(before), -1)
+            return decision if before is None else self._left(record, before, decision)
+        if result is None:
+            return decision  # a deadline tells nothing of the exchange
+        if before is not None and before.exchange != state.exchange:
+            decision, counted = self._left(record, before, decision), None
         watched = self._of(state.exchange)
-        progress = evolve(state.progress, {"in_trouble": _is_in_trouble(before, decision)})
-        state = evolve(state, {"progress": progress})
-        watched.count(sighting_of(state), +1)
-        was, at = watched.incident, result.checked_at
-        watched.incident, watched.decided_at = _judged(watched, at, policy.of(state.exchange)), record.offset
-        if watched.incident is not progress.incident:
-            state = evolve(state, {"progress": evolve(progress, {"incident": watched.incident})})
-        decision = decision._replace(state=state)
-        if (was is None) is (watched.incident is None):
-            return decision
-        evidence = evidence_of(record, result, decision.verdict)
-        return decision._replace(notices=(*decision.notices, _notice(state.exchange, watched, at, evidence)))
+        was = watched.incident
+        if counted is not None:
+            watched.count(counted.observed_at, -1, in_trouble=counted.progress.in_trouble)
+        in_trouble = _is_in_trouble(before, decision)
+        watched.count(state.observed_at, +1, in_trouble=in_trouble)
+        incident = _judged(watched, result.checked_at, policy.of(state.exchange))
+        watched.remember(record.offset, incident)
+        if counted is not None:
+            watched.forget(counted.progress.offset)
+        progress = evolve(state.progress, {"in_trouble": in_trouble, "incident": incident})
+        decision = decision._replace(state=evolve(state, {"progress": progress}))
+        return _told(record, decision, was, state.exchange, watched, result.checked_at)
+
+    def _left(self, record: Record, before: KeyState, decision: Decision) -> Decision:
+        """A key was removed, or moved to another exchange: what only its state told is known no more."""
+        watched = self._of(before.exchange)
+        was = watched.incident
+        watched.count(before.observed_at, -1, in_trouble=before.progress.in_trouble)
+        watched.forget(before.progress.offset)
+        at = horizon(before) if decision.change is None else decision.change.changed_at
+        return _told(record, decision, was, before.exchange, watched, at)
 
     def _of(self, exchange: str) -> _Exchange:
         watched = self._exchanges.get(exchange)
@@ -131,9 +185,15 @@ class Incidents:
         return watched
 
 
+def _offset(told: tuple[int, Incident | None]) -> int:
+    return told[0]
+
+
 def _judged(watched: _Exchange, at: datetime, policy: Policy) -> Incident | None:
     """The incident after what was counted: opened, going on, calming down, or over."""
     incident = watched.incident
+    if incident is None and watched.is_well:
+        return None
     in_trouble, checked = watched.lately(at)
     if incident is None:
         return Incident(opened_at=at, calm_since=None) if _breaks_out(in_trouble, checked, policy) else None
@@ -164,6 +224,16 @@ def _is_in_trouble(before: KeyState | None, decision: Decision) -> bool:
     if verdict.certainty is Certainty.INCONCLUSIVE:
         return True
     return before is None or before.status in _WORKED
+
+
+def _told(
+    record: Record, decision: Decision, was: Incident | None, exchange: str, watched: _Exchange, at: datetime
+) -> Decision:
+    """The decision, with word of an incident that was opened or closed by it."""
+    if (was is None) is (watched.incident is None):
+        return decision
+    evidence = evidence_of(record, decision.result, decision.verdict)
+    return decision._replace(notices=(*decision.notices, _notice(exchange, watched, at, evidence)))
 
 
 def _notice(exchange: str, watched: _Exchange, at: datetime, evidence: Evidence) -> Notice:

@@ -1,9 +1,10 @@
 """Every number and list that an operator may choose, in one frozen place."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 #: Binance's spot client and its two futures clients, as ccxt names them.
 BINANCE_IDS: Final = frozenset({"binance", "binanceusdm", "binancecoinm"})
@@ -72,8 +73,6 @@ class Policy(BaseModel):
         default_factory=dict, description="a table per exchange that overrides any of the above there"
     )
 
-    _of: dict[str, Self] = PrivateAttr(default_factory=dict)
-
     @model_validator(mode="after")
     def _ambiguous_answers_can_confirm_each_other(self) -> Self:
         if self.ambiguous_within_s < self.ambiguous_apart_s:
@@ -82,17 +81,24 @@ class Policy(BaseModel):
 
     @model_validator(mode="after")
     def _overrides_are_policies(self) -> Self:
-        shared = self.model_dump(exclude={"exchange"})
-        for name, numbers in self.exchange.items():
-            if "exchange" in numbers:
-                raise ValueError(f"exchange.{name} holds numbers, no further exchanges")
-            try:
-                self._of[name] = type(self).model_validate({**shared, **numbers})
-            except ValidationError as error:
-                fault = error.errors()[0]
-                raise ValueError(f"exchange.{name}.{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+        _ = self._by_exchange
         return self
+
+    @cached_property
+    def _by_exchange(self) -> Mapping[str, "Policy"]:
+        shared = self.model_dump(exclude={"exchange"})
+        return {name: _overridden(shared, name, numbers) for name, numbers in self.exchange.items()}
 
     def of(self, exchange: str) -> "Policy":
         """What holds at one exchange."""
-        return self._of.get(exchange, self)
+        return self._by_exchange.get(exchange, self)
+
+
+def _overridden(shared: Mapping[str, Any], exchange: str, numbers: Mapping[str, Any]) -> Policy:
+    if "exchange" in numbers:
+        raise ValueError(f"exchange.{exchange} holds numbers, no further exchanges")
+    try:
+        return Policy.model_validate({**shared, **numbers})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise ValueError(f"exchange.{exchange}.{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None

@@ -71,7 +71,8 @@ def transition(
     disposition = _confirm(state, finding, memory, facts)
     change = None
     if disposition is Disposition.CHANGED:
-        change = change_by_check(record, state, facts, assessment, finding)
+        memory = _renewed(state, memory, facts)
+        change = change_by_check(record, state, facts, assessment, finding, memory)
         settled = evolve(memory, {"ambiguous": None, "inconclusive": None})
         observed_at = facts.at if state is None else max(state.observed_at, facts.at)
         change, kept = _commit(change, state, observed_at, settled, facts.policy, in_incident=in_incident)
@@ -135,16 +136,24 @@ def _remember(record: Record, state: KeyState | None, facts: Facts, finding: Fin
 
 def _after_success(state: KeyState | None, facts: Facts) -> dict[str, object]:
     """What a success adds, above all from when an exchange's policy counts, and whether it was wrong."""
-    memory, at, end = facts.memory, facts.at, facts.end
-    told: dict[str, object] = {"last_success_at": at}
+    told: dict[str, object] = {"last_success_at": facts.at}
     if facts.ip_restricted:
         return told | {"known_since": None, "outlived_at": None}
-    renewed = state is not None and state.status is Status.EXPIRED and facts.has_passed
-    if memory.known_since is None or (end.is_computed and renewed and not facts.missing):
-        told["known_since"] = at
-    elif end.is_computed and facts.has_passed and not facts.missing:
-        told |= {"outlived_at": end.at, "expires_at": None, "expires_at_computed": False}
+    if facts.memory.known_since is None:
+        told["known_since"] = facts.at
+    had_ended = state is not None and state.status is Status.EXPIRED
+    if facts.refutes_end and not had_ended:
+        told |= {"outlived_at": facts.end.at, "expires_at": None, "expires_at_computed": False}
     return told
+
+
+def _renewed(state: KeyState | None, memory: Progress, facts: Facts) -> Progress:
+    """The memory of a key that works again after it had ended: from now on the exchange's policy counts anew."""
+    if state is None or state.status is not Status.EXPIRED or not facts.succeeded or facts.ip_restricted:
+        return memory
+    memory = evolve(memory, {"known_since": facts.at, "outlived_at": None})
+    end = facts._replace(memory=memory).end
+    return evolve(memory, {"expires_at": end.at, "expires_at_computed": end.is_computed})
 
 
 def _doubts(state: KeyState | None, facts: Facts, finding: Finding) -> dict[str, object]:
@@ -157,12 +166,12 @@ def _doubts(state: KeyState | None, facts: Facts, finding: Finding) -> dict[str,
             "unconfirmed_since": None,
             "last_authoritative_at": at,
         }
-    if state is not None and finding.status is state.status:
-        # Two answers that contradict each other in turn would otherwise change the status for ever.
-        return {"ambiguous": None} if finding.certainty is Certainty.AMBIGUOUS else {}
     if finding.reason is Reason.EXCHANGE_INCIDENT:
         # What was doubted just before belongs to the incident too, and must not count after it.
         memory = evolve(memory, {"ambiguous": None})
+    if state is not None and finding.status is state.status:
+        # Two answers that contradict each other in turn would otherwise change the status for ever.
+        return {"ambiguous": None if finding.certainty is Certainty.AMBIGUOUS else memory.ambiguous}
     if finding.certainty is Certainty.AMBIGUOUS:
         streak = recent(memory.ambiguous, at, facts.policy)
         return {"ambiguous": extend(streak, finding, at), "inconclusive": None}

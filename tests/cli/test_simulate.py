@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.dead_letter import DeadLetterHeaders
+from schemas.notice import Notice
 from schemas.status_change import KeyStatusChanged
 from streams.kafka import partition_of
 from tests.cli.command import as_lines, check_result, environment, error_line, hear, objects, run, running, say
@@ -16,6 +17,10 @@ def changes(output: bytes) -> list[dict[str, Any]]:
     return [line["value"] for line in objects(output) if line["topic"] == "apikey.status-changes"]
 
 
+def notices(output: bytes) -> list[dict[str, Any]]:
+    return [line["value"] for line in objects(output) if line["topic"] == "apikey.notices"]
+
+
 def test_connected_expiring_expired() -> None:
     """Time alone does it; each change says so, and when."""
     done = run("simulate", "--until", "2027-02-01T00:00:00Z", given=as_lines(check_result(expires_at=ENDS)))
@@ -25,6 +30,28 @@ def test_connected_expiring_expired() -> None:
         ("connected", "expiring", "deadline", "2026-12-11T00:00:00Z"),
         ("expiring", "expired", "deadline", ENDS),
     ]
+
+
+def test_the_owner_is_reminded_five_times_in_between() -> None:
+    done = run("simulate", "--until", "2027-02-01T00:00:00Z", given=as_lines(check_result(expires_at=ENDS)))
+    assert [(notice["kind"], notice["days_left"], notice["noticed_at"]) for notice in notices(done.stdout)] == [
+        ("expiry_reminder", 14, "2026-12-26T00:00:01Z"),
+        ("expiry_reminder", 7, "2027-01-02T00:00:01Z"),
+        ("expiry_reminder", 3, "2027-01-06T00:00:01Z"),
+        ("expiry_reminder", 1, "2027-01-08T00:00:01Z"),
+        ("expiry_reminder", 0, "2027-01-09T00:00:01Z"),
+    ]
+    for notice in notices(done.stdout):
+        Notice.model_validate_json(json.dumps(notice))
+
+
+def test_a_notice_about_an_exchange_has_that_as_its_key() -> None:
+    refused = {"outcome": "error", "error": {"code": "-2015", "message": "Invalid API-key, IP, or permissions."}}
+    lines = as_lines(*(check_result(key_id=f"key-{number}", **refused) for number in range(5)))
+    (line,) = objects(run("simulate", "--partitions", "1", given=lines).stdout)
+    assert (line["topic"], line["key"]) == ("apikey.notices", "binance")
+    assert (line["value"]["kind"], line["value"]["key_id"]) == ("incident_opened", None)
+    Notice.model_validate_json(json.dumps(line["value"]))
 
 
 def test_until_stops_time_in_between() -> None:
@@ -41,13 +68,14 @@ def test_without_until_time_ends_with_the_last_line() -> None:
 
 
 def test_another_key_lets_time_pass() -> None:
-    """The deadline of one key takes its place in the log before the later result of another."""
+    """The deadlines of one key take their places in the log before the later result of another."""
     later = check_result(key_id="other", checked_at="2027-01-01T00:00:00Z")
     told = objects(run("simulate", given=as_lines(check_result(expires_at=ENDS), later)).stdout)
-    assert [(line["key"], line["value"]["status"]) for line in told] == [
-        ("binance-001", "connected"),
-        ("binance-001", "expiring"),
-        ("other", "connected"),
+    assert [(line["key"], line["value"].get("kind"), line["value"]["status"]) for line in told] == [
+        ("binance-001", None, "connected"),
+        ("binance-001", None, "expiring"),
+        ("binance-001", "expiry_reminder", "expiring"),
+        ("other", None, "connected"),
     ]
 
 

@@ -83,9 +83,9 @@ def test_deadlines_take_an_offset() -> None:
     """As in the real log, where the worker has appended them."""
     engine = simulation(partitions=1)
     engine.feed(line(expires_at="2027-01-10T00:00:00Z"))
-    engine.let_pass(datetime(2028, 1, 1, tzinfo=UTC))
+    assert len(engine.let_pass(datetime(2028, 1, 1, tzinfo=UTC))) == 7
     (output,) = engine.feed(line(key_id="other", checked_at="2028-01-01T00:00:00Z"))
-    assert json.loads(output.value)["evidence"]["offset"] == 3
+    assert json.loads(output.value)["evidence"]["offset"] == 8
 
 
 def test_deadlines_of_many_keys_come_in_their_order() -> None:
@@ -94,9 +94,30 @@ def test_deadlines_of_many_keys_come_in_their_order() -> None:
         ends = START + timedelta(days=days)
         engine.feed(line(key_id=f"key-{days}", expires_at=ends.isoformat()))
     told = [json.loads(output.value) for output in engine.let_pass(START + timedelta(days=60))]
-    moments = [datetime.fromisoformat(change["changed_at"]) for change in told]
+    moments = [datetime.fromisoformat(value.get("changed_at") or value["noticed_at"]) for value in told]
     assert moments == sorted(moments)
-    assert len(told) == 8
+    assert len(told) == 4 * 7
+
+
+def test_deadlines_of_one_moment_come_in_the_order_of_the_keys() -> None:
+    """Whatever the order in which the keys came to wait: a restart makes another one."""
+    ends = (START + timedelta(days=40)).isoformat()
+    for keys in (("a", "b", "c"), ("c", "a", "b")):
+        engine = simulation()
+        for key in keys:
+            engine.feed(line(key_id=key, expires_at=ends))
+        told = [output.key for output in engine.let_pass(START + timedelta(days=10))]
+        assert told == ["a", "b", "c"]
+
+
+def test_a_log_that_holds_its_deadlines_already_gets_no_further_ones() -> None:
+    engine, again = simulation(partitions=1), simulation(partitions=1)
+    given_lines = [line(check_interval_s=3_600), line(event_id="e-2", checked_at="2026-11-25T12:00:00Z")]
+    told = [output for given_line in given_lines for output in engine.feed(given_line)]
+    assert [json.loads(output.value).get("kind") for output in told] == [None, "stale", "fresh"]
+    due = json.dumps({"type": "deadline", "key_id": "binance-001", "kind": "stale", "due_at": "2026-11-24T15:00:00Z"})
+    log = [given_lines[0], due.encode(), given_lines[1]]
+    assert [output for given_line in log for output in again.replay(given_line)] == told
 
 
 def test_an_end_date_that_moves_leaves_nothing_behind() -> None:
@@ -107,5 +128,14 @@ def test_an_end_date_that_moves_leaves_nothing_behind() -> None:
         ends = at + timedelta(days=90)
         engine.feed(line(event_id=f"e-{number}", checked_at=at.isoformat(), expires_at=ends.isoformat()))
     assert len(engine._deadlines) < 2_000
-    told = [json.loads(output.value)["status"] for output in engine.let_pass(START + timedelta(days=365))]
-    assert told == ["expiring", "expired"]
+    told = [json.loads(output.value) for output in engine.let_pass(START + timedelta(days=365))]
+    assert [value["status"] for value in told if "change_id" in value] == ["expiring", "expired"]
+    assert len(told) == 7
+
+
+def test_a_time_before_all_our_time_stops_nothing() -> None:
+    """East of Greenwich 1970 begins in 1969: such a check is refused, before any deadline is made of it."""
+    engine = simulation()
+    (letter,) = engine.feed(line(checked_at="1970-01-01T00:00:00+14:00", check_interval_s=60))
+    assert dict(letter.headers)["keystatus.reason"] == "invalid"
+    assert engine.let_pass(START) == []

@@ -10,7 +10,7 @@ from tests.factories import Story, after
 CURES = {
     Remedy.NONE: "all_good removed",
     Remedy.WAIT: "rate_limited clock_skew nonce maintenance exchange_unavailable timeout network bad_response "
-    "egress_blocked",
+    "egress_blocked exchange_incident",
     Remedy.BIND_IP: "expires_soon ip_not_allowed",
     Remedy.REENABLE_PERMISSIONS: "permission_expired_by_policy",
     Remedy.RENEW_KEY: "exchange_reported policy_deleted expiry_passed",

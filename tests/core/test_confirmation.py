@@ -1,4 +1,4 @@
-"""When an observed status is believed: every cell of the confirmation table, and every number of the policy.
+"""When an observed status is believed: every cell of the confirmation table.
 
 The expected table is written out here once more, on purpose: the code's own copy is what is tested.
 """
@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from schemas.key_state import Progress, Streak
 from schemas.vocabulary import Certainty, Reason, Status
 from streams.core.confirmation import CONFIRMATION, Confirm
 from streams.core.disposition import Disposition
-from streams.core.policy import Policy
-from tests.factories import START, Story, after, ok
+from tests.factories import Story, after, deadline, record
 
 FUTURES_USER = ["read", "spot_trade", "futures_trade"]
 
@@ -47,9 +47,9 @@ def name(held: Status | None) -> str:
     return "no status" if held is None else held.value
 
 
-def story_of(held: Status | None, policy: Policy | None = None) -> Story:
+def story_of(held: Status | None) -> Story:
     """A key that has this status since START."""
-    story = Story(policy=policy or Policy())
+    story = Story()
     if held is not None:
         fields = dict(LEADS_TO[held])
         code = fields.pop("code", None)
@@ -394,6 +394,27 @@ def test_a_replaced_key_does_not_inherit_the_old_one_s_doubts() -> None:
     assert story.state.progress.ambiguous.count == 1
 
 
+def test_of_a_replaced_key_nothing_is_remembered_but_what_its_first_answer_tells() -> None:
+    """All that was remembered of the old one goes: its end, its doubts, its rights, its reminders, its changes."""
+    story = Story(always={"exchange": "bybit", "ip_restricted": False, "check_interval_s": 3_600})
+    story.ok(permissions=GOOD)
+    story.fails("key_disabled", after(minutes=1))
+    story.ok(after(minutes=2), permissions=GOOD, expires_at=after(days=3))
+    story.fails("signature_mismatch", after(minutes=3))
+    story.fails("timeout", after(minutes=4))
+    story.fails("timeout", after(hours=1), credential_version=2, ip_restricted=None, check_interval_s=None)
+    assert story.state is not None
+    assert story.state.progress == Progress(
+        credential_version=2,
+        credential_at=after(hours=1),
+        offset=5,
+        event_ids=(f"event-{after(hours=1).isoformat()}",),
+        inconclusive=Streak(status=Status.TEMPORARY_ISSUE, reason=Reason.TIMEOUT, count=1, first_at=after(hours=1)),
+        unconfirmed_since=after(hours=1),
+        in_trouble=True,
+    )
+
+
 def test_a_replaced_key_does_not_inherit_the_old_one_s_end_date() -> None:
     story = Story()
     story.ok(expires_at=after(days=40))
@@ -402,150 +423,95 @@ def test_a_replaced_key_does_not_inherit_the_old_one_s_end_date() -> None:
     assert (story.state.progress.expires_at, story.state.progress.next_deadline) == (None, None)
 
 
-# --- every number of the policy matters -------------------------------------------------------------------------------
+# --- the five minutes, when no further result comes -------------------------------------------------------------------
 
 
-def two_refusals(policy: Policy) -> Story:
-    story = story_of(Status.CONNECTED, policy)
-    story.fails("signature_mismatch", after(seconds=10))
-    story.fails("signature_mismatch", after(seconds=70))
+def three_timeouts(held: Status | None = Status.CONNECTED) -> Story:
+    """A key with three timeouts in the first three minutes: enough of them, but too soon."""
+    story = story_of(held)
+    for minute, code in enumerate(("timeout", "maintenance", "rate_limited"), 1):
+        story.fails(code, after(minutes=minute))
     return story
 
 
-def two_refusals_a_day_apart(policy: Policy) -> Story:
-    story = story_of(Status.CONNECTED, policy)
-    story.fails("signature_mismatch", after(hours=1))
-    story.fails("signature_mismatch", after(hours=25))
-    return story
+@pytest.mark.parametrize("held", [Status.CONNECTED, Status.EXPIRING], ids=name)
+def test_trouble_that_was_seen_often_enough_is_told_when_the_five_minutes_are_over(held: Status) -> None:
+    story = three_timeouts(held)
+    assert (story.status, story.waits_for) == (held.value, ("lasting", after(minutes=5)))
+    decision = story.falls_due()
+    change = decision.change
+    assert change is not None
+    assert (change.status, change.reason) == (Status.TEMPORARY_ISSUE, Reason.RATE_LIMITED)
+    assert (change.trigger, change.changed_at, change.evidence.event_id) == ("deadline", after(minutes=5), None)
+    assert [(issue.status, issue.reason) for issue in change.issues] == [("temporary_issue", "rate_limited")]
+    assert decision.notices == ()
+    assert story.state is not None
+    assert story.state.progress.inconclusive is None
+    assert story.state.progress.unconfirmed_since == after(minutes=1)
 
 
-def three_timeouts(policy: Policy) -> Story:
-    story = story_of(Status.CONNECTED, policy)
-    for minute in (2, 4, 6):
+def test_one_success_recovers_from_trouble_that_a_deadline_told() -> None:
+    story = three_timeouts()
+    story.falls_due()
+    story.ok(after(minutes=6), permissions=GOOD)
+    assert story.changes == ["connected", "temporary_issue", "connected"]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_timeouts_are_not_waited_for(count: int) -> None:
+    story = story_of(Status.CONNECTED)
+    for minute in range(1, count + 1):
         story.fails("timeout", after(minutes=minute))
-    return story
+    assert story.waits_for is None
 
 
-def replaced_and_not_found(policy: Policy) -> Story:
-    story = story_of(Status.CONNECTED, policy)
-    story.ok(after(minutes=1), credential_version=2)
-    story.fails("key_not_found", after(minutes=9), credential_version=2)
-    return story
+@pytest.mark.parametrize("code", [None, "signature_mismatch", "key_disabled"])
+def test_an_answer_in_between_ends_the_wait(code: str | None) -> None:
+    story = three_timeouts()
+    if code is None:
+        story.ok(after(minutes=4))
+    else:
+        story.fails(code, after(minutes=4))
+    assert story.waits_for is None
+    late = record(deadline("lasting", after(minutes=5)), offset=9)
+    assert story.feed(late).disposition is Disposition.OBSOLETE
+    assert "temporary_issue" not in story.changes
 
 
-def thirty_days_left(policy: Policy) -> Story:
-    story = Story(policy=policy)
-    story.ok(expires_at=after(days=30))
-    return story
+def test_a_further_timeout_does_not_move_the_moment() -> None:
+    story = three_timeouts()
+    story.fails("network", after(minutes=4))
+    assert story.waits_for == ("lasting", after(minutes=5))
+    change = story.falls_due().change
+    assert change is not None
+    assert change.reason is Reason.NETWORK
 
 
-def four_minutes_ahead(policy: Policy) -> Story:
-    story = Story(policy=policy)
-    story.check(ok(after(minutes=4)), at=START)
-    return story
+def test_an_answer_about_something_else_does_not_end_the_wait() -> None:
+    story = three_timeouts()
+    story.fails("request_rejected", after(minutes=4))
+    assert story.waits_for == ("lasting", after(minutes=5))
 
 
-def without_futures(policy: Policy) -> Story:
-    story = Story(policy=policy)
-    story.ok(permissions=NO_FUTURES, required_permissions=FUTURES_USER)
-    return story
+@pytest.mark.parametrize("held", [None, Status.TEMPORARY_ISSUE, *BROKEN], ids=name)
+def test_where_trouble_is_told_already_or_never_nothing_is_waited_for(held: Status | None) -> None:
+    assert three_timeouts(held).waits_for is None
 
 
-@pytest.mark.parametrize(
-    ("tell", "changed", "by_default", "then"),
-    [
-        pytest.param(two_refusals, {"ambiguous_results": 3}, "invalid", "connected", id="ambiguous_results higher"),
-        pytest.param(two_refusals, {"ambiguous_apart_s": 61}, "invalid", "connected", id="ambiguous_apart_s longer"),
-        pytest.param(
-            two_refusals_a_day_apart,
-            {"ambiguous_within_s": 86_399},
-            "invalid",
-            "connected",
-            id="ambiguous_within_s shorter",
-        ),
-        pytest.param(
-            three_timeouts,
-            {"inconclusive_results": 4},
-            "temporary_issue",
-            "connected",
-            id="inconclusive_results higher",
-        ),
-        pytest.param(
-            three_timeouts,
-            {"inconclusive_after_s": 361},
-            "temporary_issue",
-            "connected",
-            id="inconclusive_after_s longer",
-        ),
-        pytest.param(
-            replaced_and_not_found,
-            {"replaced_key_grace_s": 480},
-            "connected",
-            "invalid",
-            id="replaced_key_grace_s shorter",
-        ),
-        pytest.param(
-            replaced_and_not_found, {"replaced_key_grace_s": 0}, "connected", "invalid", id="replaced_key_grace_s off"
-        ),
-        pytest.param(
-            thirty_days_left, {"expiring_window_days": 29}, "expiring", "connected", id="expiring_window_days shorter"
-        ),
-        pytest.param(
-            four_minutes_ahead, {"future_tolerance_s": 239}, "connected", None, id="future_tolerance_s shorter"
-        ),
-        pytest.param(
-            without_futures,
-            {"inactive_futures_exchanges": frozenset()},
-            "inactive_futures",
-            "incorrect_permissions",
-            id="inactive_futures_exchanges empty",
-        ),
-    ],
-)
-def test_a_number_of_the_policy_matters(tell: Any, changed: dict[str, Any], by_default: str, then: str | None) -> None:
-    assert tell(Policy()).status == by_default
-    assert tell(Policy(**changed)).status == then
+def test_a_replaced_key_waits_from_when_it_came() -> None:
+    story = story_of(Status.CONNECTED)
+    for second in (0, 1, 2):
+        story.fails("timeout", after(hours=1, seconds=second), credential_version=2)
+    assert story.waits_for == ("lasting", after(hours=1, minutes=5))
 
 
-def test_no_number_of_the_policy_is_untested() -> None:
-    marks = test_a_number_of_the_policy_matters.pytestmark
-    tested = {name for mark in marks for case in mark.args[1] for name in case.values[1]}
-    assert tested == set(Policy.model_fields)
-
-
-def test_one_ambiguous_answer_is_enough_when_the_policy_says_so() -> None:
-    story = story_of(Status.CONNECTED, Policy(ambiguous_results=1))
-    assert story.fails("signature_mismatch", after(seconds=1)).disposition is Disposition.CHANGED
-
-
-def test_ambiguous_answers_may_have_to_come_at_one_exact_distance() -> None:
-    story = story_of(Status.CONNECTED, Policy(ambiguous_apart_s=60, ambiguous_within_s=60))
-    story.fails("signature_mismatch", after(seconds=1))
-    assert story.fails("signature_mismatch", after(seconds=61)).disposition is Disposition.CHANGED
-
-
-def test_one_timeout_is_enough_when_the_policy_says_so() -> None:
-    story = story_of(Status.CONNECTED, Policy(inconclusive_results=1, inconclusive_after_s=0))
-    assert story.fails("timeout", after(seconds=1)).disposition is Disposition.CHANGED
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"ambiguous_results": 0},
-        {"inconclusive_results": 0},
-        {"ambiguous_apart_s": -1},
-        {"ambiguous_apart_s": 60, "ambiguous_within_s": 59},
-        {"expiring_window_days": 0},
-        {"expiring_window_days": 367},
-        {"inactive_futures_exchanges": frozenset({"Binance"})},
-        {"no_such_number": 1},
-    ],
-    ids=str,
-)
-def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="validation error"):
-        Policy(**wrong)
+def test_the_end_of_the_key_comes_first_when_it_is_sooner() -> None:
+    story = Story()
+    story.ok(expires_at=after(minutes=4))
+    for minute in (1, 2, 3):
+        story.fails("timeout", after(minutes=minute))
+    story.lives_until(after(minutes=10))
+    assert story.changes == ["expiring", "expired"]
 
 
 def test_the_cells_need_what_the_design_says() -> None:

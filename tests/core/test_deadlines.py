@@ -1,15 +1,20 @@
 """Time enters through the log: a deadline record counts only while the key's state waits for it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from schemas.vocabulary import ChangeTrigger, DeadLetterReason, DeadlineKind, Reason, Status
+from schemas.contract import evolve
+from schemas.key_state import KeyState, Progress
+from schemas.vocabulary import ChangeTrigger, DeadLetterReason, Reason, Status
 from streams.core.deadlines import next_deadline
 from streams.core.disposition import Disposition
+from streams.core.policy import Policy
 from tests.factories import POLICY, START, Story, after, deadline, fold, record
 
 TICK = timedelta(microseconds=1)
+IN_PROGRESS = frozenset(Progress.model_fields)
 
 
 def ends_in(days: float) -> Story:
@@ -18,21 +23,38 @@ def ends_in(days: float) -> Story:
     return story
 
 
-def waits_for(story: Story) -> tuple[DeadlineKind, object] | None:
-    if story.state is None or story.state.progress.next_deadline is None:
-        return None
-    waits = story.state.progress.next_deadline
-    return waits.kind, waits.due_at
+def state_with(status: Status | None, **changes: Any) -> KeyState:
+    """A state made by hand that has this status and ends in 40 days."""
+    story = Story(always={"exchange": "kraken"})
+    story.ok(expires_at=after(days=40))
+    assert story.state is not None
+    progress = evolve(story.state.progress, {name: changes.pop(name) for name in list(changes) if name in IN_PROGRESS})
+    return evolve(story.state, {"status": status, "progress": progress, **changes})
+
+
+def waited_for(state: KeyState, at: datetime, policy: Policy = POLICY) -> tuple[str, datetime] | None:
+    waits = next_deadline(state, at, policy)
+    return waits and (waits.kind.value, waits.due_at)
 
 
 def test_connected_expiring_expired_by_deadlines_alone() -> None:
     story = ends_in(40)
-    assert waits_for(story) == (DeadlineKind.EXPIRING, after(days=10))
-    story.falls_due()
-    assert waits_for(story) == (DeadlineKind.EXPIRY, after(days=40))
-    story.falls_due()
-    assert waits_for(story) is None
+    waited = [story.waits_for]
+    while story.waits_for is not None:
+        story.falls_due()
+        waited.append(story.waits_for)
+    assert waited == [
+        ("expiring", after(days=10)),
+        ("reminder", after(days=25, seconds=1)),
+        ("reminder", after(days=32, seconds=1)),
+        ("reminder", after(days=36, seconds=1)),
+        ("reminder", after(days=38, seconds=1)),
+        ("reminder", after(days=39, seconds=1)),
+        ("expiry", after(days=40)),
+        None,
+    ]
     assert story.changes == ["connected", "expiring", "expired"]
+    assert story.noticed == ["14 days", "7 days", "3 days", "1 days", "0 days"]
 
 
 def test_a_change_by_a_deadline_tells_what_a_change_by_a_check_tells() -> None:
@@ -43,7 +65,8 @@ def test_a_change_by_a_deadline_tells_what_a_change_by_a_check_tells() -> None:
     assert (change.sequence, change.trigger, change.changed_at) == (2, ChangeTrigger.DEADLINE, after(days=10))
     assert (change.expires_at, change.days_left) == (after(days=40), 30)
     assert (change.evidence.event_id, change.evidence.offset) == (None, 1)
-    last = story.falls_due().change
+    story.lives_until(after(days=40))
+    last = story.decisions[-1].change
     assert last is not None
     assert (last.status, last.reason, last.days_left) == ("expired", Reason.EXPIRY_PASSED, 0)
 
@@ -92,9 +115,15 @@ def test_a_deadline_that_comes_before_its_time_is_refused() -> None:
     """Whoever can write to the topic cannot make a key expire early: the log's own time is against it."""
     story = ends_in(40)
     before = story.state
-    decision = story.falls_due(arrives=after(days=10, minutes=-5, milliseconds=-1))
+    decision = story.falls_due(arrives=after(days=10, seconds=-1, milliseconds=-1))
     assert (decision.disposition, story.state) == (Disposition.FUTURE, before)
     assert story.falls_due().disposition is Disposition.CHANGED
+
+
+def test_a_deadline_a_second_before_its_time_counts() -> None:
+    """The clocks of the worker and of the log differ a little."""
+    story = ends_in(40)
+    assert story.falls_due(arrives=after(days=10, seconds=-1)).disposition is Disposition.CHANGED
 
 
 def test_a_deadline_of_an_unknown_key_is_obsolete() -> None:
@@ -112,7 +141,7 @@ def test_after_a_renewal_the_old_deadline_is_obsolete() -> None:
     story = ends_in(40)
     old = record(deadline("expiring", after(days=10)), offset=2)
     story.ok(after(days=9), expires_at=after(days=99))
-    assert waits_for(story) == (DeadlineKind.EXPIRING, after(days=69))
+    assert story.waits_for == ("expiring", after(days=69))
     assert story.feed(old).disposition is Disposition.OBSOLETE
     assert story.changes == ["connected"]
 
@@ -129,13 +158,13 @@ def test_an_end_date_that_moves_but_stays_near_is_no_change_and_a_new_deadline()
     story = ends_in(20)
     decision = story.ok(after(days=1), expires_at=after(days=25))
     assert decision.disposition is Disposition.UNCHANGED
-    assert waits_for(story) == (DeadlineKind.EXPIRY, after(days=25))
+    assert story.waits_for == ("reminder", after(days=10, seconds=1))
 
 
 def test_binding_the_key_to_addresses_ends_its_deadline() -> None:
     story = ends_in(20)
     story.ok(after(days=1), ip_restricted=True, expires_at="1970-01-01T00:00:00Z")
-    assert (story.status, waits_for(story)) == ("connected", None)
+    assert (story.status, story.waits_for) == ("connected", None)
 
 
 def test_a_removed_key_waits_for_nothing() -> None:
@@ -148,20 +177,22 @@ def test_a_removed_key_waits_for_nothing() -> None:
 def test_a_replaced_key_does_not_wait_for_the_old_one_s_end() -> None:
     story = ends_in(40)
     story.ok(after(days=1), credential_version=2)
-    assert waits_for(story) is None
+    assert story.waits_for is None
 
 
 def test_a_timeout_does_not_forget_the_end_date() -> None:
     story = ends_in(40)
     story.fails("timeout", after(days=1))
-    assert waits_for(story) == (DeadlineKind.EXPIRING, after(days=10))
+    assert story.waits_for == ("expiring", after(days=10))
 
 
 def test_a_key_with_trouble_expires_on_its_day() -> None:
     story = ends_in(40)
     for minute in (6, 7, 8):
         story.fails("timeout", after(minutes=minute))
-    assert (story.status, waits_for(story)) == ("temporary_issue", (DeadlineKind.EXPIRY, after(days=40)))
+    assert story.status == "temporary_issue"
+    story.lives_until(after(days=40) - TICK)
+    assert (story.status, story.waits_for) == ("temporary_issue", ("expiry", after(days=40)))
     story.falls_due()
     assert story.status == "expired"
 
@@ -169,7 +200,7 @@ def test_a_key_with_trouble_expires_on_its_day() -> None:
 def test_a_key_without_a_status_can_expire() -> None:
     story = Story()
     story.fails("signature_mismatch", expires_at=after(days=3))
-    assert (story.status, waits_for(story)) == (None, (DeadlineKind.EXPIRY, after(days=3)))
+    assert (story.status, story.waits_for) == (None, ("expiry", after(days=3)))
     change = story.falls_due().change
     assert change is not None
     assert (change.sequence, change.previous_status, change.status) == (1, None, Status.EXPIRED)
@@ -177,9 +208,9 @@ def test_a_key_without_a_status_can_expire() -> None:
 
 def test_a_success_after_the_end_says_that_the_key_works_all_the_same() -> None:
     story = ends_in(20)
-    story.falls_due()
+    story.lives_until(after(days=20))
     story.ok(after(days=21), expires_at=after(days=20))
-    assert (story.changes, waits_for(story)) == (["expiring", "expired", "connected"], None)
+    assert (story.changes, story.waits_for) == (["expiring", "expired", "connected"], None)
 
 
 def test_no_deadline_lies_before_the_result_that_set_it() -> None:
@@ -187,7 +218,7 @@ def test_no_deadline_lies_before_the_result_that_set_it() -> None:
     story = Story()
     story.ok()
     story.fails("timeout", after(hours=1), expires_at=after(days=10))
-    assert waits_for(story) == (DeadlineKind.EXPIRING, after(hours=1))
+    assert story.waits_for == ("expiring", after(hours=1))
     change = story.falls_due().change
     assert change is not None
     assert (change.status, change.changed_at) == ("expiring", after(hours=1))
@@ -196,28 +227,38 @@ def test_no_deadline_lies_before_the_result_that_set_it() -> None:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        (None, (DeadlineKind.EXPIRY, after(days=40))),
-        (Status.CONNECTED, (DeadlineKind.EXPIRING, after(days=10))),
-        (Status.EXPIRING, (DeadlineKind.EXPIRY, after(days=40))),
-        (Status.TEMPORARY_ISSUE, (DeadlineKind.EXPIRY, after(days=40))),
-        (Status.INCORRECT_PERMISSIONS, (DeadlineKind.EXPIRY, after(days=40))),
-        (Status.INACTIVE_FUTURES, (DeadlineKind.EXPIRY, after(days=40))),
+        (None, ("expiry", after(days=40))),
+        (Status.CONNECTED, ("expiring", after(days=10))),
+        (Status.EXPIRING, ("reminder", after(days=25, seconds=1))),
+        (Status.TEMPORARY_ISSUE, ("reminder", after(days=25, seconds=1))),
+        (Status.INCORRECT_PERMISSIONS, ("expiry", after(days=40))),
+        (Status.INACTIVE_FUTURES, ("reminder", after(days=25, seconds=1))),
         (Status.EXPIRED, None),
         (Status.WITHDRAWAL_ENABLED, None),
         (Status.INVALID, None),
     ],
     ids=lambda value: "no status" if value is None else str(value) if isinstance(value, Status) else "",
 )
-def test_what_a_status_waits_for(status: Status | None, expected: tuple[DeadlineKind, object] | None) -> None:
+def test_what_a_status_waits_for(status: Status | None, expected: tuple[str, datetime] | None) -> None:
     """What is worse than expired does not become expired by time; what is less does."""
-    waits = next_deadline(status, after(days=40), START, POLICY)
-    assert (waits and (waits.kind, waits.due_at)) == expected
+    assert waited_for(state_with(status), START) == expected
 
 
 @pytest.mark.parametrize("status", [None, *Status])
 def test_an_end_that_has_come_is_not_waited_for(status: Status | None) -> None:
-    assert next_deadline(status, START, START, POLICY) is None
-    assert next_deadline(status, None, START, POLICY) is None
+    assert waited_for(state_with(status, expires_at=START), START) is None
+    assert waited_for(state_with(status, expires_at=None), START) is None
+
+
+def test_of_two_deadlines_of_one_moment_the_more_telling_one_comes_first() -> None:
+    """The end comes near in the moment in which the key is stale: the order must not depend on chance."""
+    story = Story(always={"check_interval_s": 288_000})
+    story.ok(expires_at=after(days=40))
+    assert story.waits_for == ("expiring", after(days=10))
+    story.falls_due()
+    assert story.waits_for == ("stale", after(days=10))
+    story.falls_due()
+    assert (story.changes, story.noticed) == (["connected", "expiring"], ["stale"])
 
 
 def test_an_end_date_that_moves_without_a_change_of_status_moves_in_the_state() -> None:
@@ -228,3 +269,26 @@ def test_an_end_date_that_moves_without_a_change_of_status_moves_in_the_state() 
     assert (decision.change, story.status) == (None, "expiring")
     assert story.state is not None
     assert (story.state.expires_at, story.state.days_left) == (after(days=15, hours=1), 10)
+
+
+@pytest.mark.parametrize(
+    ("fields", "outlived"),
+    [
+        ({}, True),
+        ({"permissions": {}}, False),
+        ({"permissions": {"read": True, "spot_trade": False}}, False),
+        ({"reported_state": "expired"}, False),
+        ({"account": {"suspended": True}}, False),
+        ({"expires_at": after(days=99)}, False),
+    ],
+    ids=["it works", "nothing is seen", "a right is gone", "it is said to be expired", "suspended", "a new end"],
+)
+def test_a_key_outlives_its_end_when_it_is_connected_all_the_same(fields: dict[str, Any], outlived: bool) -> None:  # noqa: FBT001
+    story = ends_in(20)
+    decision = story.ok(after(days=21), **{"expires_at": after(days=20), **fields})
+    assert decision.outlived is outlived
+
+
+def test_a_key_that_fails_after_its_end_does_not_outlive_it() -> None:
+    story = ends_in(20)
+    assert not story.fails("timeout", after(days=21)).outlived

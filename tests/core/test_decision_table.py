@@ -21,6 +21,11 @@ from tests.factories import EXCHANGES, EXPIRY, START, Story, after, facts, fold,
 BINANCE, BYBIT, OKX = EXPIRY["binance"], EXPIRY["bybit"], EXPIRY["okx"]
 TICK = timedelta(microseconds=1)
 PASSED: dict[str, Any] = {"expires_at": START}
+COMPUTED: dict[str, Any] = {
+    "expires_at": after(days=-1),
+    "expires_at_computed": True,
+    "known_since": after(days=-91),
+}
 SPOT_WAS_ON: dict[str, Any] = {"granted": (Permission.READ, Permission.SPOT_TRADE)}
 NO_SPOT = {"read": True, "spot_trade": False}
 FUTURES_USER = ["read", "spot_trade", "futures_trade"]
@@ -472,6 +477,21 @@ ROW_8 = [
         "expires_soon",
         "near row 8: nothing is seen just before the end date",
         facts(permissions={}, expires_at=START + TICK),
+    ),
+    says("8", EXPIRED, "expiry_passed", "a timeout a day after a computed end", facts("timeout", memory=COMPUTED)),
+    says(
+        "11",
+        TROUBLE,
+        "timeout",
+        "near row 8: a timeout less than a day after a computed end",
+        facts("timeout", memory=COMPUTED | {"expires_at": after(days=-1) + TICK}),
+    ),
+    says(
+        "13",
+        CONNECTED,
+        "all_good",
+        "near row 8: any success, even one that shows nothing, after a computed end",
+        facts(permissions={}, ip_restricted=False, memory=COMPUTED, expiry=BYBIT),
     ),
 ]
 

@@ -28,7 +28,7 @@ def buried(entry: LogRecord) -> DeadLetter:
     """The dead letter of this record, which changed nothing."""
     decision = decide(entry, None, NAMED_RULES, POLICY)
     assert decision.disposition is Disposition.DEAD_LETTER
-    assert (decision.touched, decision.state, decision.change, decision.notice) == (False, None, None, None)
+    assert (decision.touched, decision.state, decision.change, decision.notices) == (False, None, None, ())
     assert decision.dead_letter is not None
     return decision.dead_letter
 

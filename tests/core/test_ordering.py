@@ -23,7 +23,7 @@ def settled() -> Story:
 
 def assert_ignored(story: Story, before: KeyState | None, decision: Decision, why: Disposition) -> None:
     assert decision.disposition is why
-    assert (decision.change, decision.notice, decision.dead_letter) == (None, None, None)
+    assert (decision.change, decision.notices, decision.dead_letter) == (None, (), None)
     assert (decision.touched, decision.state) == (False, None)
     assert story.state is before
 
@@ -173,7 +173,13 @@ def test_a_longer_tolerance_lets_earlier_clocks_count() -> None:
 
 
 def test_what_is_ignored_is_all_that_leaves_the_state_alone() -> None:
-    touches = {Disposition.CHANGED, Disposition.UNCHANGED, Disposition.PENDING, Disposition.INCONCLUSIVE}
+    touches = {
+        Disposition.CHANGED,
+        Disposition.UNCHANGED,
+        Disposition.NOTICED,
+        Disposition.PENDING,
+        Disposition.INCONCLUSIVE,
+    }
     assert set(Disposition) - IGNORED - touches == {Disposition.DEAD_LETTER}
 
 

@@ -1,39 +1,45 @@
 """What holds for every log: totality, determinism, replay, lateness, and agreement with a naive model.
 
-The examples are the same in every run (``derandomize``): a failure is a failure of the change that made it.
+The logs come from ``tests.core.made_up_logs``.
 """
 
 import json
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.key_state import KeyState
 from schemas.status_change import KeyStatusChanged
-from schemas.vocabulary import DeadLetterReason, ErrorType, Permission, ReportedState
+from schemas.vocabulary import (
+    ChangeTrigger,
+    DeadLetterReason,
+    DeadlineKind,
+    ErrorType,
+    NoticeKind,
+)
 from streams.core.decide import decide
 from streams.core.decision import Decision
 from streams.core.disposition import IGNORED, Disposition
 from streams.core.record import LogRecord
-from streams.core.rules import CERTAINTY_OF
-from tests.core import naive_model
+from tests.core import naive_model, naive_rows
+from tests.core.made_up_logs import (
+    ALONE,
+    BOTH_SCENES,
+    LOGS,
+    LOGS_WITH_REPLAYS,
+    LOGS_WITHOUT_REMOVALS,
+    TOGETHER,
+    Scene,
+    Scribe,
+    a_check,
+    examples,
+    written,
+)
 from tests.factories import NAMED_RULES, POLICY, START, TOPIC, deadline, fold, ok, record
-
-
-def examples(count: int) -> settings:
-    return settings(
-        derandomize=True,
-        database=None,
-        deadline=None,
-        max_examples=count,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-
 
 # --- any input
 
@@ -146,147 +152,6 @@ def test_a_secret_never_reaches_a_dead_letter(value: bytes) -> None:
     assert SECRET not in letter.message
 
 
-# --- logs
-
-
-CODES = [*CERTAINTY_OF, *(f"maybe_{error}" for error in naive_model.DEFINITE), "no rule knows this"]
-OFTEN = ["timeout", "signature_mismatch", "key_not_found", "maybe_ip_not_allowed", "permission_denied"]
-STEPS = [0, 0, 1, 30, 59, 60, 61, 240, 299, 300, 600, 3_600, 86_400, 15 * 86_400, 31 * 86_400]
-ENDS = [None, None, None, -1, 0, 1, 86_400, 30 * 86_400, 30 * 86_400 + 1, 45 * 86_400]
-EXCHANGE_OF = {"key-1": "binance", "key-2": "okx", "key-3": "kraken"}
-TRISTATE = [None, True, False]
-REQUIRED = [["read", "spot_trade"], ["read"], ["read", "spot_trade", "futures_trade"], ["margin_trade", "withdraw"], []]
-
-
-def a_check(dice: Random) -> dict[str, Any]:
-    """What one check found; its time and its place are given by the log."""
-    works = dice.random() < 0.5
-    names = dice.sample([name.value for name in Permission], dice.randint(0, 4))
-    return {
-        "outcome": "ok" if works else "error",
-        "error": None if works else {"code": str(dice.choice(OFTEN * 4 + CODES))},
-        "permissions": dice.choice(
-            [{"read": True, "spot_trade": True}, {name: dice.choice(TRISTATE) for name in names}]
-        ),
-        "required_permissions": dice.choice(REQUIRED),
-        "ip_restricted": dice.choice(TRISTATE),
-        "reported_state": dice.choice([None] * 16 + [state.value for state in ReportedState]),
-        "account": dice.choice(
-            [{}] * 9
-            + [{"suspended": True}, {"kyc_required": True}, {"futures_enabled": False}, {"futures_enabled": True}]
-        ),
-        "ends_in": dice.choice(ENDS),
-        "newer": dice.choice([0] * 10 + [1, -1]),
-        "repeats": dice.random() < 0.1,
-    }
-
-
-def an_operation(seed: int, kinds: Sequence[str]) -> dict[str, Any]:
-    """One record to come: of which kind, of which key, and how the time goes on before it."""
-    dice = Random(seed)
-    return {
-        "kind": dice.choice(kinds),
-        "key": dice.choice(["key-1"] * 4 + ["key-2", "key-2", "key-3"]),
-        "step": dice.choice(STEPS),
-        "back": dice.choice([0] * 8 + [1, 61, 3_600]),
-        "ahead": dice.choice([0] * 10 + [300, 301]),
-        "check": a_check(dice),
-        "which": dice.randint(0, 39),
-        "forged": dice.choice([None, None, None, "kind", "moment"]),
-    }
-
-
-WITHOUT_REMOVALS = ("check",) * 10 + ("deadline",) * 3 + ("garbage", "again")
-ALL_KINDS = (*WITHOUT_REMOVALS, "removal")
-WITH_REPLAYS = (*ALL_KINDS, "replay")
-
-
-class Scribe:
-    """Writes a log record by record, deciding each at once, as the worker does: deadlines depend on the states."""
-
-    def __init__(self) -> None:
-        self.now = START
-        self.log: list[LogRecord] = []
-        self.states: dict[bytes | None, KeyState] = {}
-        self.decisions: list[Decision] = []
-        self.versions = dict.fromkeys(EXCHANGE_OF, 1)
-
-    def write(self, operation: dict[str, Any]) -> LogRecord | None:
-        """The record of this operation, decided; None when there is nothing to write."""
-        self.now += timedelta(seconds=operation["step"])
-        entry = self._entry(operation)
-        if entry is None:
-            return None
-        self.log.append(entry)
-        self.states, made = fold([entry], states=self.states)
-        self.decisions += made
-        return entry
-
-    def _entry(self, operation: dict[str, Any]) -> LogRecord | None:
-        name = operation["key"]
-        match operation["kind"]:
-            case "check":
-                return self._record(name, self._payload(operation), self.now)
-            case "deadline":
-                return self._deadline(operation)
-            case "removal":
-                return self._record(name, None, self.now)
-            case "garbage":
-                return self._record(name, b'{"outcome": "ok"', self.now)
-            case "again":
-                return self.log[-1]._replace(offset=len(self.log)) if self.log else None
-            case _:
-                return self.log[operation["which"] % len(self.log)] if self.log else None
-
-    def _record(self, name: str, payload: dict[str, Any] | bytes | None, at: datetime) -> LogRecord:
-        return record(payload, offset=len(self.log), at=at, key=name.encode())
-
-    def _payload(self, operation: dict[str, Any]) -> dict[str, Any]:
-        check = dict(operation["check"])
-        name = operation["key"]
-        at = self.now - timedelta(seconds=operation["back"]) + timedelta(seconds=operation["ahead"])
-        newer, ends_in, repeats = check.pop("newer"), check.pop("ends_in"), check.pop("repeats")
-        version = max(1, self.versions[name] + newer)
-        self.versions[name] = max(self.versions[name], version)
-        end = None if ends_in is None else at + timedelta(seconds=ends_in)
-        fields = {"key_id": name, "exchange": EXCHANGE_OF[name], "credential_version": version, "expires_at": end}
-        event_id = "the same" if repeats else f"event-{len(self.log)}"
-        return ok(at, **fields, **check, event_id=event_id)
-
-    def _deadline(self, operation: dict[str, Any]) -> LogRecord | None:
-        state = self.states.get(operation["key"].encode())
-        waits = None if state is None else state.progress.next_deadline
-        if waits is None:
-            payload = deadline("expiry", self.now, key_id=operation["key"])
-            return self._record(operation["key"], payload, self.now)
-        kind, due_at = waits.kind.value, waits.due_at
-        if operation["forged"] == "kind":
-            kind = "expiry" if kind == "expiring" else "expiring"
-        elif operation["forged"] == "moment":
-            due_at += timedelta(seconds=1)
-        elif not operation["back"]:
-            self.now = max(self.now, due_at)
-        return self._record(operation["key"], deadline(kind, due_at, key_id=operation["key"]), self.now)
-
-
-def written(operations: list[dict[str, Any]]) -> Scribe:
-    scribe = Scribe()
-    for operation in operations:
-        scribe.write(operation)
-    return scribe
-
-
-def logs(kinds: Sequence[str]) -> st.SearchStrategy[list[dict[str, Any]]]:
-    """Operations for a log: one number each, so that a failing log can be made shorter quickly."""
-    seeds = st.integers(1, 50).flatmap(lambda count: st.lists(st.integers(0, 2**32), min_size=count, max_size=count))
-    return seeds.map(lambda numbers: [an_operation(number, kinds) for number in numbers])
-
-
-LOGS = logs(ALL_KINDS)
-LOGS_WITHOUT_REMOVALS = logs(WITHOUT_REMOVALS)
-LOGS_WITH_REPLAYS = logs(WITH_REPLAYS)
-
-
 # --- the naive model
 
 
@@ -298,23 +163,23 @@ def as_model_payload(entry: LogRecord) -> dict[str, Any]:
     return payload
 
 
-def model_says(keys: dict[str, dict[str, Any]], entry: LogRecord) -> str:
+def model_says(world: naive_model.World, entry: LogRecord) -> str:
     name = (entry.key or b"").decode()
     arrived = datetime.fromtimestamp(entry.timestamp / 1_000, START.tzinfo)
     if entry.value is None:
-        return naive_model.remove(keys, name)
+        return naive_model.remove(world, name, arrived)
     if entry.value.endswith(b'"ok"'):
         return "dead_letter"
     payload = as_model_payload(entry)
     if payload.get("type") == "deadline":
-        return naive_model.fall_due(keys, payload, arrived)
-    return naive_model.check(keys, payload, arrived, entry.offset)
+        return naive_model.fall_due(world, payload, arrived)
+    return naive_model.check(world, payload, arrived, entry.offset)
 
 
 def as_model_key(state: KeyState) -> dict[str, Any]:
     """A state in the words of the model."""
     progress = state.progress
-    waits = progress.next_deadline
+    waits, reminded, incident = progress.next_deadline, progress.reminded, progress.incident
     return {
         "status": state.status and state.status.value,
         "reason": state.reason and state.reason.value,
@@ -326,6 +191,15 @@ def as_model_key(state: KeyState) -> dict[str, Any]:
         "offset": progress.offset,
         "events": list(progress.event_ids),
         "end": progress.expires_at,
+        "computed": progress.expires_at_computed,
+        "works_since": progress.known_since,
+        "refuted": progress.outlived_at,
+        "interval": progress.check_interval_s,
+        "reminded": reminded and (reminded.days, reminded.expires_at),
+        "stale": state.stale,
+        "flapping": state.flapping,
+        "in_trouble": progress.in_trouble,
+        "incident": incident and {"opened": incident.opened_at, "calm": incident.calm_since},
         "bound": progress.ip_restricted,
         "granted": {name.value for name in progress.granted},
         "worked_at": progress.last_success_at,
@@ -335,18 +209,36 @@ def as_model_key(state: KeyState) -> dict[str, Any]:
     }
 
 
+def as_model_notices(decision: Decision) -> list[tuple[Any, ...]]:
+    """The notices of a decision in the words of the model."""
+    return [
+        (
+            notice.kind.value,
+            notice.key_id or notice.exchange,
+            notice.status and notice.status.value,
+            notice.expires_at,
+            notice.noticed_at,
+        )
+        for notice in decision.notices
+    ]
+
+
+@BOTH_SCENES
 @examples(400)
 @given(operations=LOGS_WITH_REPLAYS)
-def test_the_core_agrees_with_a_naive_model_after_every_record(operations: list[dict[str, Any]]) -> None:
-    scribe, keys = Scribe(), dict[str, dict[str, Any]]()
+def test_the_core_agrees_with_a_naive_model_after_every_record(scene: Scene, operations: list[dict[str, Any]]) -> None:
+    scribe, world = Scribe(scene), naive_model.new_world(**scene.numbers)
     for operation in operations:
         entry = scribe.write(operation)
         if entry is None:
             continue
-        said = model_says(keys, entry)
-        assert scribe.decisions[-1].disposition.value == said
-        assert {name.encode() for name in keys} == set(scribe.states)
-        for name, key in keys.items():
+        world["told"] = []
+        said = model_says(world, entry)
+        decision = scribe.decisions[-1]
+        assert decision.disposition.value == said
+        assert as_model_notices(decision) == world["told"]
+        assert {name.encode() for name in world["keys"]} == set(scribe.states)
+        for name, key in world["keys"].items():
             ours = as_model_key(scribe.states[name.encode()])
             assert {field: key[field] for field in ours} == ours
 
@@ -354,11 +246,15 @@ def test_the_core_agrees_with_a_naive_model_after_every_record(operations: list[
 # --- determinism
 
 
-@examples(40)
+@BOTH_SCENES
+@examples(100)
 @given(operations=LOGS)
-def test_deciding_a_log_twice_gives_equal_decisions_and_equal_bytes(operations: list[dict[str, Any]]) -> None:
-    scribe = written(operations)
-    states, decisions = fold(scribe.log)
+def test_a_restart_at_every_record_gives_equal_decisions_and_equal_bytes(
+    scene: Scene, operations: list[dict[str, Any]]
+) -> None:
+    """The scribe recovers after every record; here the whole log is decided in one go."""
+    scribe = written(operations, scene)
+    states, decisions = fold(scribe.log, policy=scene.policy)
     assert decisions == scribe.decisions
     assert states == scribe.states
     assert as_bytes(decisions) == as_bytes(scribe.decisions)
@@ -366,18 +262,21 @@ def test_deciding_a_log_twice_gives_equal_decisions_and_equal_bytes(operations: 
 
 def as_bytes(decisions: list[Decision]) -> list[str | None]:
     """Everything that a decision writes, as it is written."""
-    outputs = [output for decision in decisions for output in (decision.change, decision.state, decision.notice)]
+    outputs = [output for decision in decisions for output in (decision.change, decision.state, *decision.notices)]
     return [None if output is None else output.model_dump_json() for output in outputs]
 
 
+@BOTH_SCENES
 @examples(40)
 @given(operations=LOGS)
-def test_a_state_that_was_read_back_decides_the_same_to_the_byte(operations: list[dict[str, Any]]) -> None:
+def test_a_state_that_was_read_back_decides_the_same_to_the_byte(
+    scene: Scene, operations: list[dict[str, Any]]
+) -> None:
     """After a crash states come from the changelog: as JSON."""
-    scribe = written(operations)
+    scribe = written(operations, scene)
     states: dict[bytes | None, KeyState] = {}
     for entry, expected in zip(scribe.log, scribe.decisions, strict=True):
-        states, (decision,) = fold([entry], states=states)
+        states, (decision,) = fold([entry], policy=scene.policy, states=states)
         assert as_bytes([decision]) == as_bytes([expected])
         states = {key: KeyState.model_validate_json(state.model_dump_json()) for key, state in states.items()}
 
@@ -386,7 +285,7 @@ def test_a_state_that_was_read_back_decides_the_same_to_the_byte(operations: lis
 @given(operations=LOGS)
 def test_what_one_key_becomes_depends_on_its_own_records_only(operations: list[dict[str, Any]]) -> None:
     scribe = written(operations)
-    for name in EXCHANGE_OF:
+    for name in ALONE.exchange_of:
         own = [entry for entry in scribe.log if entry.key == name.encode()]
         assert fold(own)[0].get(name.encode()) == scribe.states.get(name.encode())
 
@@ -401,7 +300,7 @@ def test_a_replay_of_any_prefix_changes_nothing(operations: list[dict[str, Any]]
     scribe = written(operations)
     prefix = scribe.log[: round(share * len(scribe.log))]
     states, decisions = fold(prefix, states=scribe.states)
-    assert [decision.change for decision in decisions] == [None] * len(prefix)
+    assert not any(decision.change or decision.notices for decision in decisions)
     assert not any(decision.touched for decision in decisions)
     assert states == scribe.states
 
@@ -428,7 +327,7 @@ def assert_late(scribe: Scribe, state: KeyState, check: dict[str, Any], earlier:
     late = record(ok(at, **fields, **check), offset=len(scribe.log), at=scribe.now, key=state.key_id.encode())
     decision = decide(late, state, NAMED_RULES, POLICY)
     assert decision.disposition is Disposition.LATE
-    assert (decision.touched, decision.change) == (False, None)
+    assert (decision.touched, decision.change, decision.notices) == (False, None, ())
 
 
 # --- what every output looks like
@@ -447,7 +346,7 @@ def test_changes_of_a_key_are_numbered_and_linked(operations: list[dict[str, Any
         before = last.get(change.key_id)
         assert change.sequence == (1 if before is None else before.sequence + 1)
         assert change.previous_status == (None if before is None else before.status)
-        assert change.status != change.previous_status
+        assert change.status != change.previous_status or change.trigger is ChangeTrigger.REMOVAL
         assert change.change_id not in seen
         seen.add(change.change_id)
         if change.status is None:
@@ -480,37 +379,80 @@ def test_a_state_tells_the_last_change_of_its_key(operations: list[dict[str, Any
             assert (state.status, state.sequence, state.change_id) == (None, 0, None)
         else:
             follow_the_latest_result = {"account_id", "exchange", "environment", "expires_at", "days_left"}
-            told = state.model_dump(include=set(KeyStatusChanged.model_fields) - follow_the_latest_result)
+            goes_on = follow_the_latest_result | {"expires_at_computed", "flapping"}
+            told = state.model_dump(include=set(KeyStatusChanged.model_fields) - goes_on)
             assert told == last.model_dump(include=set(told))
 
 
 @examples(60)
 @given(operations=LOGS)
+def test_no_two_notices_have_the_same_id(operations: list[dict[str, Any]]) -> None:
+    notices = [notice for decision in written(operations, TOGETHER).decisions for notice in decision.notices]
+    assert len({notice.notice_id for notice in notices}) == len(notices)
+
+
+@examples(60)
+@given(operations=LOGS)
+def test_incidents_of_an_exchange_open_and_close_in_turn(operations: list[dict[str, Any]]) -> None:
+    told: dict[str, list[NoticeKind]] = {}
+    for decision in written(operations, TOGETHER).decisions:
+        for notice in decision.notices:
+            if notice.key_id is None:
+                told.setdefault(notice.exchange, []).append(notice.kind)
+    for kinds in told.values():
+        assert kinds[::2] == [NoticeKind.INCIDENT_OPENED] * len(kinds[::2])
+        assert kinds[1::2] == [NoticeKind.INCIDENT_CLOSED] * len(kinds[1::2])
+
+
+@examples(60)
+@given(operations=LOGS)
+def test_a_key_that_flaps_is_not_written_about(operations: list[dict[str, Any]]) -> None:
+    for decision in written(operations, TOGETHER).decisions:
+        if decision.state is not None and decision.state.flapping:
+            assert all(notice.key_id is None for notice in decision.notices)
+
+
+@examples(60)
+@given(operations=LOGS)
 def test_every_output_can_be_read_back(operations: list[dict[str, Any]]) -> None:
-    for decision in written(operations).decisions:
-        for output in (decision.change, decision.state):
+    for decision in written(operations, TOGETHER).decisions:
+        for output in (decision.change, decision.state, *decision.notices):
             if output is not None:
                 assert type(output).model_validate_json(output.model_dump_json()) == output
 
 
-def test_the_generator_reaches_every_disposition_and_status() -> None:
+@BOTH_SCENES
+def test_the_generator_reaches_all_there_is(scene: Scene) -> None:
     """Properties prove little about what their examples never reach."""
-    dispositions: set[Disposition] = set()
-    statuses: set[str | None] = set()
+    reached: dict[type, set[Any]] = {
+        Disposition: set(),
+        DeadlineKind: set(),
+        NoticeKind: set(),
+        KeyStatusChanged: set(),
+    }
+    marks: set[tuple[bool, bool]] = set()
 
-    @examples(150)
+    @examples(300)
     @given(operations=LOGS_WITH_REPLAYS)
     def collect(operations: list[dict[str, Any]]) -> None:
-        for decision in written(operations).decisions:
-            dispositions.add(decision.disposition)
+        for decision in written(operations, scene).decisions:
+            reached[Disposition].add(decision.disposition)
+            reached[NoticeKind] |= {notice.kind for notice in decision.notices}
             if decision.change is not None:
-                statuses.add(decision.change.status)
+                reached[KeyStatusChanged].add(decision.change.status)
+                marks.add((decision.change.flapping, decision.change.incident))
+            if decision.state is not None and decision.state.progress.next_deadline is not None:
+                reached[DeadlineKind].add(decision.state.progress.next_deadline.kind)
 
     collect()
-    assert dispositions == set(Disposition)
-    assert len(statuses) == 9
+    assert reached[Disposition] == set(Disposition)
+    assert len(reached[KeyStatusChanged]) == 9
+    if scene is TOGETHER:
+        assert reached[DeadlineKind] == set(DeadlineKind)
+        assert reached[NoticeKind] == set(NoticeKind)
+        assert len(marks) == 4
 
 
 def test_the_model_knows_every_error_type() -> None:
-    known = [*naive_model.DEFINITE, *naive_model.DOUBTFUL, *naive_model.TROUBLE, "request_rejected", "unclassified"]
+    known = [*naive_rows.DEFINITE, *naive_rows.DOUBTFUL, *naive_rows.TROUBLE, "request_rejected", "unclassified"]
     assert sorted(known) == sorted(ErrorType)

@@ -17,10 +17,10 @@ from schemas.check_result import Account, CheckResult, ExchangeError, Permission
 from schemas.contract import Contract
 from schemas.dead_letter import DeadLetterHeaders
 from schemas.deadline import Deadline
-from schemas.key_state import KeyState, NextDeadline, Progress, Streak
+from schemas.key_state import Incident, KeyState, NextDeadline, Progress, Reminded, Streak
 from schemas.notice import Notice
 from schemas.status_change import Evidence, Issue, KeyStatusChanged
-from tests.factories import START, Story, after, ok
+from tests.factories import START, Crowd, Story, after, deadline, ok
 
 MODELS = [
     Account,
@@ -29,6 +29,7 @@ MODELS = [
     DeadLetterHeaders,
     Evidence,
     ExchangeError,
+    Incident,
     Issue,
     KeyState,
     KeyStatusChanged,
@@ -36,6 +37,7 @@ MODELS = [
     Notice,
     Permissions,
     Progress,
+    Reminded,
     Streak,
 ]
 
@@ -92,7 +94,8 @@ VOCABULARY: dict[type[StrEnum], str] = {
     vocabulary.Permission: "read spot_trade margin_trade futures_trade withdraw internal_transfer",
     vocabulary.ReportedState: "normal expired locked frozen disabled",
     vocabulary.ChangeTrigger: "check deadline removal",
-    vocabulary.NoticeKind: "expiry_reminder stale fresh",
+    vocabulary.DeadlineKind: "expiring expiry reminder lasting stale settled",
+    vocabulary.NoticeKind: "expiry_reminder stale fresh settled incident_opened incident_closed",
     vocabulary.DeadLetterReason: "malformed_json invalid key_mismatch too_large unsupported_version secret_in_payload "
     "internal_error",
     vocabulary.ErrorType: "key_not_found key_malformed signature_mismatch passphrase_mismatch key_not_activated "
@@ -164,12 +167,16 @@ def test_what_is_not_reported_is_null(model: type[BaseModel]) -> None:
             KeyStatusChanged,
             (
                 "schema_version change_id key_id account_id exchange environment sequence previous_status status "
-                "reason issues expires_at days_left severity remedy changed_at trigger evidence"
+                "reason issues expires_at days_left expires_at_computed severity remedy changed_at trigger flapping "
+                "incident evidence"
             ),
         ),
         (
             Notice,
-            "schema_version notice_id key_id account_id exchange kind status expires_at days_left noticed_at evidence",
+            (
+                "schema_version notice_id key_id account_id exchange kind status expires_at days_left "
+                "expires_at_computed keys_in_trouble keys_checked noticed_at evidence"
+            ),
         ),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
@@ -184,9 +191,14 @@ def test_a_state_is_the_last_change_and_what_is_ours() -> None:
 
 
 def test_a_writer_leaves_no_field_out() -> None:
-    """Outputs have no defaults but the version (and what a state adds): a forgotten field is a type error."""
+    """Outputs have few defaults: a forgotten field is a type error.
+
+    Those of the second minor version have one, so that a reader of today can read the log of yesterday.
+    """
+    since_then = {"expires_at_computed", "flapping", "incident", "keys_in_trouble", "keys_checked"}
     for model in (KeyStatusChanged, Notice, Evidence):
-        assert {name for name, default in defaults(model).items() if default != REQUIRED} <= {"schema_version"}
+        optional = {name for name, default in defaults(model).items() if default != REQUIRED}
+        assert optional <= {"schema_version"} | since_then
 
 
 def test_the_headers_of_a_dead_letter_have_the_names_of_kafka_streams() -> None:
@@ -258,6 +270,36 @@ def test_a_microsecond_survives_the_round_trip() -> None:
     assert read(json.loads(read(ok(checked_at=at)).model_dump_json())).checked_at == at
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1970-01-01T00:00:00+14:00",
+        "2199-12-31T23:30:00-01:00",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+    ],
+    ids=["1969 in UTC", "2200 in UTC", "before the calendar", "after the calendar"],
+)
+def test_a_time_is_of_our_time_in_utc_too(text: str) -> None:
+    """Deadlines are computed from it, and must be readable as well."""
+    with pytest.raises(ValidationError, match="the year is not between 1970 and 2199"):
+        read(ok(checked_at=text))
+    with pytest.raises(ValidationError, match="the year is not between 1970 and 2199"):
+        Deadline.model_validate_json(json.dumps(deadline("expiry", START) | {"due_at": text}))
+
+
+@pytest.mark.parametrize("text", ["1970-01-01T00:00:00Z", "2199-12-31T23:59:59Z"])
+def test_the_first_and_the_last_moment_of_our_time_are_read(text: str) -> None:
+    assert read(ok(checked_at=text)).checked_at == datetime.fromisoformat(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["2199-12-31T23:30:00-01:00", "2009-01-01T00:00:00+01:00", "9999-12-31T23:59:59-14:00"]
+)
+def test_an_end_date_that_nobody_will_see_in_utc_is_none(text: str) -> None:
+    assert read(ok(expires_at=text)).expires_at is None
+
+
 # --- round trips
 
 
@@ -268,9 +310,20 @@ def outputs() -> list[Contract]:
     story.fails("timeout", after(minutes=2))
     story.falls_due()
     story.ok(after(days=11), permissions={"read": False, "withdraw": True}, credential_version=2)
-    story.removed(after(days=12))
-    made = [output for decision in story.decisions for output in (decision.change, decision.state)]
+    story.ok(after(days=12), credential_version=3, expires_at=after(days=14), check_interval_s=60)
+    story.lives_until(after(days=13))
+    story.removed(after(days=14))
+    crowd = Crowd()
+    crowd.all_of(range(6), "timeout")
+    decisions = [*story.decisions, *crowd.decisions]
+    made = [output for decision in decisions for output in (decision.change, decision.state, *decision.notices)]
     return [output for output in made if output is not None]
+
+
+def test_the_outputs_below_are_of_every_kind() -> None:
+    assert {type(output) for output in outputs()} == {KeyStatusChanged, KeyState, Notice}
+    notices = [output for output in outputs() if isinstance(output, Notice)]
+    assert {notice.kind.value for notice in notices} >= {"expiry_reminder", "stale", "incident_opened"}
 
 
 @pytest.mark.parametrize("output", outputs(), ids=lambda output: type(output).__name__)

@@ -36,6 +36,16 @@ NOTICE = {
     "noticed_at": START.isoformat(),
     "evidence": EVIDENCE,
 }
+ABOUT_EXCHANGE = {
+    **NOTICE,
+    "key_id": None,
+    "kind": "incident_opened",
+    "status": None,
+    "expires_at": None,
+    "days_left": None,
+    "keys_in_trouble": 20,
+    "keys_checked": 40,
+}
 HEADERS = {
     "__streams.errors.exception": "keystatus.invalid",
     "__streams.errors.message": "key_id: Field required",
@@ -58,6 +68,13 @@ def a_story() -> Story:
     return story
 
 
+def reminded() -> Story:
+    story = Story(always={"exchange": "bybit", "ip_restricted": False})
+    story.ok()
+    story.lives_until(after(days=76))
+    return story
+
+
 CHANGE = written(a_story().decisions[0].change)
 STATE = written(a_story().state)
 
@@ -71,7 +88,11 @@ GOOD = [
     pytest.param("status-change", written(a_story().removed().change), id="a change by a removal"),
     pytest.param("key-state", STATE, id="a state"),
     pytest.param("key-state", written(Story().fails("signature_mismatch").state), id="a state without a status"),
-    pytest.param("notice", NOTICE, id="a notice"),
+    pytest.param("notice", NOTICE, id="a notice of a worker that knew less fields"),
+    pytest.param("notice", ABOUT_EXCHANGE, id="a notice about an exchange"),
+    pytest.param("notice", written(reminded().notices[0]), id="a reminder"),
+    pytest.param("key-state", written(reminded().state), id="a state that remembers a reminder and a computed end"),
+    pytest.param("deadline", deadline("settled", START), id="a deadline of another kind"),
     pytest.param("dead-letter-headers", HEADERS, id="the headers of a dead letter"),
 ]
 

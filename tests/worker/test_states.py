@@ -1,16 +1,24 @@
 """The states of a partition, their counts and their deadlines."""
 
+import json
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from schemas.key_state import KeyState
+from schemas.contract import evolve
+from schemas.key_state import Incident, KeyState
+from streams.core.decide import decide_next
+from streams.core.incidents import Sighting
 from streams.core.record import LogRecord
 from streams.worker.batch import RecordBatch
 from streams.worker.outputs import encode
 from streams.worker.states import PENDING, Headline, PartitionStates, UnreadableStateError, headline
-from tests.factories import KEY, START, after, failure, fold, ok, record
+from tests.core.made_up_logs import BOTH_SCENES, LOGS, Scene, examples, written
+from tests.factories import KEY, NAMED_RULES, POLICY, START, after, failure, fold, ok, record
 
 EXPIRES = START + timedelta(days=100)
 
@@ -112,19 +120,105 @@ def test_a_removal_that_is_committed_leaves_nothing() -> None:
     assert states.get(KEY.encode()) is None
 
 
+def whole(state: KeyState) -> Headline:
+    """What the headline must say, read off the whole state."""
+    progress = state.progress
+    sighting = Sighting(state.exchange, state.observed_at, progress.in_trouble, progress.incident, progress.offset)
+    return Headline(state.status or PENDING, progress.next_deadline, sighting)
+
+
 @pytest.mark.parametrize(
     "result",
     [
         pytest.param(ok(), id="connected"),
         pytest.param(failure("auth_failed_unspecified"), id="no status yet"),
         pytest.param(ok(expires_at=EXPIRES), id="with a deadline"),
+        pytest.param(ok(START + timedelta(microseconds=1), check_interval_s=60), id="a moment with a fraction"),
         pytest.param(ok(account_id='"exchange":"kraken","status":"invalid",'), id="a text that looks like a state"),
+        pytest.param(ok(event_id='"incident":null,"next_deadline":null}}'), id="an id that looks like the end of one"),
     ],
 )
 def test_the_headline_is_that_of_the_whole_state(result: dict[str, object]) -> None:
     state = state_of(result)
-    expected = Headline(state.exchange, state.status or PENDING, state.progress.next_deadline)
-    assert headline(encode(state)) == expected
+    assert headline(encode(state)) == whole(state)
+
+
+def in_an_incident() -> list[KeyState]:
+    """States of five keys that fail at once, and of one of them when the trouble calms down."""
+    names = [f"key-{number}" for number in (1, 2, 3, 4, 5, 1)]
+    at = [START] * 5 + [after(minutes=10)]
+    results = [failure("timeout", moment, key_id=name) for name, moment in zip(names, at, strict=True)]
+    results[5] = ok(at[5], key_id="key-1")
+    records = [record(result, offset=n, key=names[n].encode()) for n, result in enumerate(results)]
+    return [decision.state for decision in fold(records)[1] if decision.state is not None]
+
+
+def test_the_headline_tells_of_an_incident() -> None:
+    told = [headline(encode(state)).sighting.incident for state in in_an_incident()]
+    opened = Incident(opened_at=START, calm_since=None)
+    assert told == [None] * 4 + [opened, Incident(opened_at=START, calm_since=after(minutes=10))]
+
+
+@pytest.mark.parametrize("state", in_an_incident(), ids=lambda state: f"{state.key_id} at {state.observed_at}")
+def test_the_headline_of_a_state_in_an_incident_is_that_of_the_whole_state(state: KeyState) -> None:
+    assert headline(encode(state)) == whole(state)
+
+
+@BOTH_SCENES
+@examples(150)
+@given(operations=LOGS)
+def test_the_headline_of_any_state_is_that_of_the_whole_state(scene: Scene, operations: list[dict[str, Any]]) -> None:
+    for decision in written(operations, scene).decisions:
+        if decision.state is not None:
+            encoded = encode(decision.state)
+            assert headline(encoded) == whole(KeyState.model_validate_json(encoded)) == whole(decision.state)
+
+
+@examples(200)
+@given(account_id=st.text(min_size=1, max_size=128), event_id=st.text(min_size=1, max_size=128))
+def test_no_text_in_a_state_changes_its_headline(account_id: str, event_id: str) -> None:
+    state = state_of(ok(expires_at=EXPIRES))
+    progress = evolve(state.progress, {"event_ids": (event_id, event_id)})
+    state = evolve(state, {"account_id": account_id, "progress": progress})
+    assert headline(encode(state)) == whole(state)
+
+
+def test_the_headline_is_found_without_decoding_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what makes a recovery fast: a field that moved would cost that, and break nothing else."""
+    encoded = [encode(state) for state in (*in_an_incident(), state_of(ok(expires_at=EXPIRES)))]
+    monkeypatch.setattr(KeyState, "model_validate_json", None)
+    for state in encoded:
+        headline(state)
+
+
+def test_a_state_of_an_older_worker_is_read_whole() -> None:
+    """It has not got the later fields; the key counts as well, and begins to wait with its next result."""
+    state = json.loads(encode(state_of(ok(expires_at=EXPIRES))))
+    for name in ("expires_at_computed", "flapping", "incident"):
+        del state[name]
+    for name in ("expires_at_computed", "known_since", "outlived_at", "reminded", "changed", "in_trouble", "incident"):
+        del state["progress"][name]
+    found = headline(json.dumps(state, separators=(",", ":")).encode())
+    assert (found.status, found.sighting.in_trouble, found.sighting.incident) == ("connected", False, None)
+    assert found.deadline is not None
+    assert found.deadline.due_at == EXPIRES - timedelta(days=30)
+
+
+def test_a_recovered_partition_knows_of_the_incident_and_of_the_keys_in_trouble() -> None:
+    states = PartitionStates()
+    records = [
+        LogRecord("s", 0, at, -1, state.key_id.encode(), encode(state)) for at, state in enumerate(in_an_incident())
+    ]
+    states.recover(RecordBatch("s", 0, 0, len(records), 0, records[:5]))
+    states.recovered()
+    assert states.incidents.open == ["binance"]
+    states = PartitionStates()
+    states.recover(RecordBatch("s", 0, 0, len(records), 0, records[:4]))
+    states.recovered()
+    assert states.incidents.open == []
+    fifth = failure("timeout", START, key_id="key-5")
+    decision = decide_next(record(fifth, offset=4, key=b"key-5"), None, states.incidents, NAMED_RULES, POLICY)
+    assert [notice.kind.value for notice in decision.notices] == ["incident_opened"]
 
 
 def test_a_removed_key_waits_for_nothing() -> None:
