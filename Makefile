@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format schemas lock clean
+.PHONY: help demo test lint format schemas docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -29,11 +29,15 @@ format: $(READY) ## rewrite the code in its format
 schemas: $(READY) ## write the JSON Schemas anew
 	@$(BIN)/python -m schemas.published
 
+docs: $(READY) ## write the generated pages anew: exchanges, comparison with ccxt
+	@$(BIN)/keystatus rules coverage --markdown > docs/.new && mv docs/.new docs/exchanges.md
+	@$(BIN)/keystatus rules compare-ccxt --markdown > docs/.new && mv docs/.new docs/ccxt-comparison.md
+
 lock: $(READY) ## resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		pyproject.toml --output-file requirements.lock
+		pyproject.toml --extra local --extra ccxt --group dev --output-file requirements-dev.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		pyproject.toml --extra local --group dev --constraints requirements.lock --output-file requirements-dev.lock
+		pyproject.toml --constraints requirements-dev.lock --output-file requirements.lock
 
 clean: ## remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

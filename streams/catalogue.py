@@ -11,7 +11,8 @@ from streams.errors import KeystatusError
 
 PACKAGED_RULES: Final = Path(__file__).with_name("rules")
 
-_RULE_HEADER: Final = re.compile(r"^[ \t]*\[\[[ \t]*rule[ \t]*\]\]")
+#: The name of a table (`[expiry]`, `[[rule]]`) or of a key (`exchange = `) where a line begins with one.
+_NAME: Final = re.compile(r"^[ \t]*(?:\[{1,2}[ \t]*(?P<table>[\w-]+)[ \t]*\]|(?P<key>[\w-]+)[ \t]*=)")
 _TOML_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
 
 
@@ -41,10 +42,24 @@ def load_rules(directory: Path = PACKAGED_RULES) -> RuleSet:
 
 
 def read_rule_file(path: Path) -> RuleFile:
-    """One file as plain data, with the line of each `[[rule]]`; raises when it is not TOML in UTF-8."""
+    """One file as plain data, with the lines of its tables and head keys; raises when it is not TOML in UTF-8."""
     text = path.read_text(encoding="utf-8")
-    lines = tuple(n for n, line in enumerate(text.splitlines(), start=1) if _RULE_HEADER.match(line))
-    return RuleFile(path.name, tomllib.loads(text), lines)
+    lines = _lines_by_name(text)
+    return RuleFile(path.name, tomllib.loads(text), lines.pop("rule", ()), lines)
+
+
+def _lines_by_name(text: str) -> dict[str, tuple[int, ...]]:
+    """The lines of each table's headers, and of the keys before the first table."""
+    found: dict[str, tuple[int, ...]] = {}
+    in_head = True
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = _NAME.match(line)
+        if match is None or (match["table"] is None and not in_head):
+            continue
+        in_head = in_head and match["table"] is None
+        name = match["table"] or match["key"]
+        found[name] = (*found.get(name, ()), number)
+    return found
 
 
 def _line_of(error: Exception) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -57,6 +58,37 @@ async def last_value(settings: Settings, role: Role, key: bytes) -> bytes | None
     return None
 
 
+async def stored(settings: Settings, role: Role, since: datetime | None, take: Callable[[Record], None]) -> None:
+    """Hand over every record that a topic holds now, or those that have come since a moment; per partition in order.
+
+    Raises:
+        BrokerUnreachableError: no broker answers.
+        TopicsError: the topic does not exist.
+    """
+    partitions = await _partitions(settings, role)
+    async with _reader(settings) as consumer:
+        consumer.assign(partitions)
+        if since is None:
+            await _sought(consumer.seek_to_beginning(*partitions), settings)
+        else:
+            await _seek_to_moment(consumer, partitions, since, settings)
+        await _drain(consumer, partitions, settings, take)
+
+
+async def _seek_to_moment(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], moment: datetime, settings: Settings
+) -> None:
+    """The first record of each partition that came at this moment or later; the end where none did."""
+    milliseconds = int(moment.timestamp() * 1_000)
+    found = await consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
+    for partition in partitions:
+        place = found.get(partition)
+        if place is None:
+            await _sought(consumer.seek_to_end(partition), settings)
+        else:
+            consumer.seek(partition, place.offset)
+
+
 async def _last_in(
     consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], key: bytes, settings: Settings
 ) -> Record | None:
@@ -65,8 +97,24 @@ async def _last_in(
         return None
     consumer.assign(partitions)
     await _sought(consumer.seek_to_beginning(*partitions), settings)
+    last: dict[bytes, Record] = {}
+
+    def keep(record: Record) -> None:
+        if record.key == key:
+            last[key] = record
+
+    await _drain(consumer, partitions, settings, keep)
+    return last.get(key)
+
+
+async def _drain(
+    consumer: AIOKafkaConsumer,
+    partitions: Sequence[TopicPartition],
+    settings: Settings,
+    take: Callable[[Record], None],
+) -> None:
+    """Hand over the records from where the consumer stands to what is the last one of each partition now."""
     ends = await consumer.end_offsets(partitions)
-    found: Record | None = None
     places: dict[TopicPartition, int] = {}
     try:
         async with asyncio.timeout(_STALL_LIMIT_S) as stall:
@@ -75,10 +123,10 @@ async def _last_in(
                     places = unread
                     stall.reschedule(asyncio.get_running_loop().time() + _STALL_LIMIT_S)
                 for batch in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
-                    found = next((record for record in reversed(batch) if record.key == key), found)
+                    for record in batch:
+                        take(record)
     except TimeoutError as error:
         raise unreachable(settings, error) from None
-    return found
 
 
 async def _unread(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:

@@ -27,9 +27,9 @@ POLICY: Final = Policy()
 
 #: The policy of an exchange by name, as the test rules have it.
 EXPIRY: Final[Mapping[str, Expiry]] = {
-    "binance": Expiry(kind=ExpiryKind.PERMISSION_EXPIRY, days=90, source="made up"),
-    "bybit": Expiry(kind=ExpiryKind.KEY_EXPIRY, days=90, source="made up"),
-    "okx": Expiry(kind=ExpiryKind.INACTIVITY_DELETION, days=14, source="made up"),
+    "binance": Expiry(kind=ExpiryKind.PERMISSION_EXPIRY, days=90, source="https://example.com"),
+    "bybit": Expiry(kind=ExpiryKind.KEY_EXPIRY, days=90, source="https://example.com"),
+    "okx": Expiry(kind=ExpiryKind.INACTIVITY_DELETION, days=14, source="https://example.com"),
 }
 EXCHANGES: Final = (*EXPIRY, "kraken")
 
@@ -54,7 +54,7 @@ def _rule_tables(exchange: str) -> list[dict[str, object]]:
 def _named_rules() -> RuleSet:
     files = []
     for exchange in EXCHANGES:
-        head: dict[str, object] = {"exchange": exchange, "source": "made up", "checked": date(2026, 3, 1)}
+        head: dict[str, object] = {"exchange": exchange, "source": "https://example.com", "checked": date(2026, 3, 1)}
         if exchange in EXPIRY:
             expiry = EXPIRY[exchange]
             head["expiry"] = {"kind": expiry.kind.value, "days": expiry.days, "source": expiry.source}

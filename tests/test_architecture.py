@@ -180,6 +180,30 @@ def test_only_the_worker_knows_faust(path: Path) -> None:
 
 
 @each
+def test_the_connector_is_known_to_the_command_line_alone(path: Path) -> None:
+    """But for its tables of what exchanges tell about a key: they are pure, and other tables are made from them."""
+    if not module(path).startswith(("streams.connector", "streams.cli")):
+        knows = {name for name in imports(path) if name.startswith("streams.connector")}
+        assert {name for name in knows if not name.startswith("streams.connector.key_info")} == set()
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SOURCES if module(path).startswith("streams.connector.key_info")], ids=module
+)
+def test_reading_an_exchanges_answer_is_pure(path: Path) -> None:
+    for name in imports(path):
+        assert name.split(".")[0] in PURE, f"{module(path)} imports {name}"
+        if name.startswith("streams"):
+            assert name.startswith("streams.connector.key_info"), f"{module(path)} knows {name}"
+
+
+@each
+def test_ccxt_is_an_extra_that_no_module_needs_to_be_imported(path: Path) -> None:
+    """It is loaded where a command needs it, which then says what to install."""
+    assert "ccxt" not in {name.split(".")[0] for name in imports(path)}
+
+
+@each
 def test_a_module_is_named_after_what_it_does(path: Path) -> None:
     vague = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc", "base", "lib"}
     assert not vague & {part for name in module(path).split(".") for part in name.split("_")}

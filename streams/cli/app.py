@@ -8,12 +8,15 @@ import typer
 from streams.cli import rules, topics
 from streams.cli.broker import broker
 from streams.cli.classify import classify
+from streams.cli.connector import connector
+from streams.cli.explain import explain
 from streams.cli.lines import write_lines
 from streams.cli.publish import publish
 from streams.cli.settings import settings
 from streams.cli.show import show
 from streams.cli.simulate import simulate
 from streams.cli.tail import tail
+from streams.cli.unclassified import unclassified
 from streams.cli.worker import worker
 
 app = typer.Typer(
@@ -50,7 +53,7 @@ def keystatus(
         write_lines([context.get_help()])
 
 
-COMMANDS: Final = (worker, broker, publish, classify, simulate, tail, show, settings)
+COMMANDS: Final = (worker, broker, connector, publish, classify, explain, simulate, tail, show, unclassified, settings)
 GROUPS: Final = {"topics": topics.app, "rules": rules.app}
 
 for command in COMMANDS:

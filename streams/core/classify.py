@@ -39,7 +39,7 @@ UNCLASSIFIED: Final = Verdict(ErrorType.UNCLASSIFIED, Certainty.IRRELEVANT, None
 _DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 
-class _Reading(NamedTuple):
+class Reading(NamedTuple):
     """An answer in the form in which rules are compared with it.
 
     `codes` are the candidates, the connector's own first; `text` is the folded message followed by the code, so that
@@ -61,21 +61,21 @@ def classify(result: CheckResult, rules: RuleSet) -> Verdict:
     if result.error is None:
         return UNCLASSIFIED
     own = rules.of(result.exchange)
-    reading = _read(result.error, result.exchange, own.answer)
+    reading = read_answer(result.error, result.exchange, own.answer)
     rule = _decisive_rule(reading, own, rules.defaults)
     return UNCLASSIFIED if rule is None else Verdict(rule.error_type, rule.certainty, rule.id, rule.tier)
 
 
-def _decisive_rule(reading: _Reading, own: ExchangeRules, defaults: ExchangeRules) -> Rule | None:
+def _decisive_rule(reading: Reading, own: ExchangeRules, defaults: ExchangeRules) -> Rule | None:
     """The rule of the lowest tier that holds; in a tier the exchange's own before the defaults."""
-    for candidates in _candidates(reading, own, defaults):
-        holding = [rule for rule in candidates if _holds(rule, reading)]
+    for group in candidates(reading, own, defaults):
+        holding = [rule for rule in group if holds(rule, reading)]
         if holding:
-            return holding[0] if len(holding) == 1 else min(holding, key=lambda rule: _rank(rule, reading))
+            return holding[0] if len(holding) == 1 else min(holding, key=lambda rule: rank(rule, reading))
     return None
 
 
-def _candidates(reading: _Reading, own: ExchangeRules, defaults: ExchangeRules) -> Iterator[tuple[Rule, ...]]:
+def candidates(reading: Reading, own: ExchangeRules, defaults: ExchangeRules) -> Iterator[tuple[Rule, ...]]:
     """Groups of rules that can hold, those that decide first in front. A page is no answer of the exchange's own."""
     if not reading.is_page:
         yield next((own.by_code[code] for code in reading.codes if code in own.by_code), ())
@@ -87,7 +87,7 @@ def _candidates(reading: _Reading, own: ExchangeRules, defaults: ExchangeRules) 
     yield defaults.by_class.get(reading.ccxt_class, ())
 
 
-def _holds(rule: Rule, reading: _Reading) -> bool:
+def holds(rule: Rule, reading: Reading) -> bool:
     """Whether every condition of the rule but its code holds (by that it was looked up)."""
     return (
         (not rule.http or reading.http in rule.http)
@@ -97,7 +97,7 @@ def _holds(rule: Rule, reading: _Reading) -> bool:
     )
 
 
-def _rank(rule: Rule, reading: _Reading) -> tuple[Tier, int, str]:
+def rank(rule: Rule, reading: Reading) -> tuple[Tier, int, str]:
     """Order among rules that hold together: tier, then the longest literal; the id makes it total."""
     length = next((len(literal) for literal in rule.literals if literal in reading.text), 0)
     return rule.tier, -length, rule.id
@@ -106,19 +106,17 @@ def _rank(rule: Rule, reading: _Reading) -> tuple[Tier, int, str]:
 # --- reading the raw answer -------------------------------------------------------------------------------------------
 
 
-def _read(error: ExchangeError, exchange: str, answer: Answer) -> _Reading:
+def read_answer(error: ExchangeError, exchange: str, answer: Answer) -> Reading:
     """The raw answer of a connector, whatever it put where, as a reading."""
     given = error.code or ""
     message = error.message or ""
-    start = message.find("{", 0, BODY_LIMIT)
-    is_page = _is_page(message if start < 0 else message[:start])
-    body = None if is_page else _json_at(message, start)
+    body, is_page = find_body(message)
     if body is None:
         said = named = _without_prefix(message[:MESSAGE_LIMIT], exchange)
     else:
-        said = _first_at(body, answer.message) or message
-        named = _first_at(body, answer.code)
-    return _Reading(
+        said = first_at(body, answer.message) or message
+        named = first_at(body, answer.code)
+    return Reading(
         codes=tuple(code for code in (fold(given), fold(named[:MESSAGE_LIMIT])) if code),
         text=fold(f"{said[:MESSAGE_LIMIT]} {given}"),
         http=error.http_status,
@@ -126,6 +124,13 @@ def _read(error: ExchangeError, exchange: str, answer: Answer) -> _Reading:
         ccxt_class=error.ccxt_class or "",
         is_page=is_page,
     )
+
+
+def find_body(message: str) -> tuple[object | None, bool]:
+    """The JSON object in a message, None where there is none, and whether the message is a web page."""
+    start = message.find("{", 0, BODY_LIMIT)
+    is_page = _is_page(message if start < 0 else message[:start])
+    return None if is_page else _json_at(message, start), is_page
 
 
 def _is_page(text: str) -> bool:
@@ -153,7 +158,7 @@ def _json_at(message: str, start: int) -> object | None:
     return body
 
 
-def _first_at(body: object, paths: Iterable[str]) -> str:
+def first_at(body: object, paths: Iterable[str]) -> str:
     """The first text that stands at one of the dotted paths; empty when none does."""
     return next((text for path in paths for text in _text_at(body, path.split("."))), "")
 

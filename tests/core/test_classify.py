@@ -36,7 +36,9 @@ def test_success_is_one_shared_verdict() -> None:
 @pytest.mark.parametrize(
     ("exchange", "endpoint", "error_type", "certainty"),
     [
-        pytest.param("bybit", None, ErrorType.KEY_EXPIRED, Certainty.DEFINITE, id="Bybit: expired"),
+        pytest.param(
+            "bybit", None, ErrorType.KEY_EXPIRED, Certainty.AMBIGUOUS, id="Bybit: expired, unless it is Binance's text"
+        ),
         pytest.param("binance", None, ErrorType.AUTH_FAILED_UNSPECIFIED, Certainty.AMBIGUOUS, id="Binance: anything"),
         pytest.param(
             "binance",
@@ -81,13 +83,13 @@ def test_the_connector_s_code_comes_before_the_body_s() -> None:
 
 def test_a_further_condition_narrows_a_rule() -> None:
     """A message rule with a ccxt class stays in its tier and holds for that class only."""
-    rule = {"id": "defaults.a", "message": "refused", "ccxt_class": "PermissionDenied", "meaning": "m"}
+    rule = {"id": "defaults.a", "message": "key refused", "ccxt_class": "PermissionDenied", "meaning": "m"}
     head = {"exchange": "defaults", "source": "https://example.com", "checked": date(2026, 11, 24)}
     file = RuleFile("defaults.toml", {**head, "rule": [{**rule, "error_type": "permission_denied"}]}, (5,))
     rules, problems = compile_rules([file])
     assert not problems
-    assert checked("made_up", rules, message="Refused.", ccxt_class="PermissionDenied").tier is Tier.MESSAGE
-    assert checked("made_up", rules, message="Refused.", ccxt_class="NetworkError") == UNCLASSIFIED
+    assert checked("made_up", rules, message="Key refused.", ccxt_class="PermissionDenied").tier is Tier.MESSAGE
+    assert checked("made_up", rules, message="Key refused.", ccxt_class="NetworkError") == UNCLASSIFIED
 
 
 def test_the_longest_literal_decides() -> None:

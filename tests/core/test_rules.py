@@ -114,9 +114,9 @@ def test_a_rule_without_a_known_line_is_still_linted() -> None:
 
 def test_rules_of_different_tiers_do_not_overlap() -> None:
     """A code and the same code with a message are a rule and its exception."""
-    assert lint([rule_file({"code": "1"}, {"code": "1", "message": "expired"}, {"message": "expired"})]) == ()
+    assert lint([rule_file({"code": "1"}, {"code": "1", "message": "has expired"}, {"message": "has expired"})]) == ()
 
 
 def test_rules_kept_apart_by_one_condition_do_not_overlap() -> None:
     """The same text under two statuses can never be one answer."""
-    assert lint([rule_file({"message": "refused", "http": 401}, {"message": "refused", "http": 503})]) == ()
+    assert lint([rule_file({"message": "key refused", "http": 401}, {"message": "key refused", "http": 503})]) == ()

@@ -10,11 +10,40 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from schemas.check_result import CheckResult
-from schemas.vocabulary import Certainty, ErrorType
+from schemas.vocabulary import Certainty, ErrorType, Reason, Status
 from streams.catalogue import load_rules
 from streams.core.rules import CERTAINTY_OF, RuleSet
 
 CASES = Path(__file__).with_name("cases")
+
+#: What an error type says of a key that was never seen before: status and reason, none where it says nothing.
+STATUS_OF: Mapping[ErrorType, tuple[Status, Reason] | None] = {
+    ErrorType.KEY_NOT_FOUND: (Status.INVALID, Reason.KEY_NOT_FOUND),
+    ErrorType.KEY_MALFORMED: (Status.INVALID, Reason.KEY_MALFORMED),
+    ErrorType.SIGNATURE_MISMATCH: (Status.INVALID, Reason.SIGNATURE_MISMATCH),
+    ErrorType.PASSPHRASE_MISMATCH: (Status.INVALID, Reason.PASSPHRASE_MISMATCH),
+    ErrorType.KEY_NOT_ACTIVATED: (Status.INVALID, Reason.KEY_NOT_ACTIVATED),
+    ErrorType.KEY_DISABLED: (Status.INVALID, Reason.KEY_DISABLED),
+    ErrorType.KEY_EXPIRED: (Status.EXPIRED, Reason.EXCHANGE_REPORTED),
+    ErrorType.IP_NOT_ALLOWED: (Status.INCORRECT_PERMISSIONS, Reason.IP_NOT_ALLOWED),
+    ErrorType.PERMISSION_DENIED: (Status.INCORRECT_PERMISSIONS, Reason.PERMISSION_DENIED),
+    ErrorType.FUTURES_NOT_ENABLED: None,  # unless the customer trades futures
+    ErrorType.ACCOUNT_SUSPENDED: (Status.INVALID, Reason.ACCOUNT_SUSPENDED),
+    ErrorType.KYC_REQUIRED: (Status.INVALID, Reason.KYC_REQUIRED),
+    ErrorType.REGION_RESTRICTED: (Status.INVALID, Reason.REGION_RESTRICTED),
+    ErrorType.AUTH_FAILED_UNSPECIFIED: (Status.INVALID, Reason.AUTH_FAILED_UNSPECIFIED),
+    ErrorType.RATE_LIMITED: (Status.TEMPORARY_ISSUE, Reason.RATE_LIMITED),
+    ErrorType.CLOCK_SKEW: (Status.TEMPORARY_ISSUE, Reason.CLOCK_SKEW),
+    ErrorType.NONCE: (Status.TEMPORARY_ISSUE, Reason.NONCE),
+    ErrorType.MAINTENANCE: (Status.TEMPORARY_ISSUE, Reason.MAINTENANCE),
+    ErrorType.EXCHANGE_UNAVAILABLE: (Status.TEMPORARY_ISSUE, Reason.EXCHANGE_UNAVAILABLE),
+    ErrorType.TIMEOUT: (Status.TEMPORARY_ISSUE, Reason.TIMEOUT),
+    ErrorType.NETWORK: (Status.TEMPORARY_ISSUE, Reason.NETWORK),
+    ErrorType.BAD_RESPONSE: (Status.TEMPORARY_ISSUE, Reason.BAD_RESPONSE),
+    ErrorType.EGRESS_BLOCKED: (Status.TEMPORARY_ISSUE, Reason.EGRESS_BLOCKED),
+    ErrorType.REQUEST_REJECTED: None,
+    ErrorType.UNCLASSIFIED: None,
+}
 
 
 class Case(BaseModel):
@@ -49,6 +78,11 @@ class Case(BaseModel):
         return CheckResult.model_validate({**fields, "outcome": "error", "error": error}, strict=False)
 
     @property
+    def expected_status(self) -> tuple[Status, Reason] | None:
+        """Status and reason of a key that was never seen before and is used for spot alone."""
+        return STATUS_OF[self.error_type]
+
+    @property
     def expected(self) -> tuple[str | None, ErrorType, Certainty]:
         """Rule, error type and certainty."""
         certainty = Certainty.AMBIGUOUS if self.ambiguous else CERTAINTY_OF[self.error_type]
@@ -69,13 +103,13 @@ def all_cases() -> Mapping[str, tuple[Case, ...]]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per case, its file and name as the id."""
-    if {"result", "expected"} <= set(metafunc.fixturenames):
+    if {"result", "expected", "status"} <= set(metafunc.fixturenames):
         params = [
-            pytest.param(case.result, case.expected, id=f"{file}: {case.name}")
+            pytest.param(case.result, case.expected, case.expected_status, id=f"{file}: {case.name}")
             for file, cases in all_cases().items()
             for case in cases
         ]
-        metafunc.parametrize(("result", "expected"), params)
+        metafunc.parametrize(("result", "expected", "status"), params)
 
 
 @pytest.fixture(scope="session")
