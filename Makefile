@@ -29,7 +29,8 @@ format: $(READY) ## rewrite the code in its format
 schemas: $(READY) ## write the JSON Schemas anew
 	@$(BIN)/python -m schemas.published
 
-docs: $(READY) ## write the generated pages anew: exchanges, comparison with ccxt
+docs: $(READY) ## write the generated pages anew: exchanges, comparison with ccxt, states
+	@$(BIN)/python -m streams.state_diagram
 	@$(BIN)/keystatus rules coverage --markdown > docs/.new && mv docs/.new docs/exchanges.md
 	@$(BIN)/keystatus rules compare-ccxt --markdown > docs/.new && mv docs/.new docs/ccxt-comparison.md
 

@@ -115,7 +115,9 @@ def explain_record(record: Record, state: KeyState | None, rules: RuleSet, polic
     speakers = tuple(_speakers(result, rules))
     row = _row(record, state, decision, rules, policy)
     after = decision.state if decision.touched else state
-    seen = Outlook(result, verdict, decision, state, after, None if row is None else row.status, policy)
+    seen = Outlook(
+        result, verdict, decision, state, after, None if row is None else row.status, policy.of(result.exchange)
+    )
     return Explanation(
         key_id=result.key_id,
         exchange=result.exchange,

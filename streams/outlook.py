@@ -78,8 +78,7 @@ def outlook(seen: Outlook) -> Sentences:
         yield _ENDS[seen.after.status](seen, seen.after)
     waits = seen.progress.next_deadline
     if waits is not None:
-        what = _FALLS_DUE.get(waits.kind, f"the deadline {waits.kind.value} falls due")
-        yield f"at {clock(waits.due_at)}, without any result: {what}"
+        yield f"at {clock(waits.due_at)}, without any result: {_FALLS_DUE[waits.kind]}"
 
 
 def clock(moment: datetime) -> str:
@@ -277,4 +276,8 @@ _ENDS: Final[Mapping[Status, Callable[[Outlook, KeyState], str]]] = {
 _FALLS_DUE: Final[Mapping[DeadlineKind, str]] = {
     DeadlineKind.EXPIRING: "expiring",
     DeadlineKind.EXPIRY: "expired",
+    DeadlineKind.REMINDER: "a reminder of the end date",
+    DeadlineKind.LASTING: "temporary_issue",
+    DeadlineKind.STALE: "the key is stale, its status stays",
+    DeadlineKind.SETTLED: "the key has settled, a notice says what holds",
 }
