@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from schemas.key_state import Incident, KeyState, NextDeadline
 from schemas.vocabulary import DeadlineKind
 from streams.core.incidents import Incidents, Sighting, sighting_of
+from streams.core.redaction import blank_secrets
 from streams.deadline_heap import DeadlineHeap
 from streams.worker.batch import RecordBatch
 
@@ -22,13 +23,17 @@ from streams.worker.batch import RecordBatch
 PENDING: Final = "pending"
 
 #: Where a state as we write it tells what is counted and watched. No text in it can look the
-#: same: inside of a string the quotes are escaped. Measured: 2.5 us a state, decoding takes 10.
-_HEADLINE: Final = re.compile(
-    rb'"exchange":"(?P<exchange>[^"]+)".*?"status":(?:"(?P<status>[a-z_]+)"|null),'
-    rb'.*"observed_at":"(?P<observed_at>[^"]+)".*"progress":.*?"offset":(?P<offset>\d+),'
-    rb'.*"in_trouble":(?P<in_trouble>true|false),'
-    rb'"incident":(?P<incident>null|\{[^}]*\}),'
-    rb'"next_deadline":(?:null|\{"kind":"(?P<kind>[a-z]+)","due_at":"(?P<due_at>[^"]+)"\})\}\}$'
+#: same: inside of a string the quotes are escaped. Each is looked for in one place only, so that
+#: no bytes, whoever wrote them, take longer than their length (measured: 3 us, decoding takes 10).
+_EXCHANGE: Final = re.compile(rb'"exchange":"([^"]+)"')
+_STATUS: Final = re.compile(rb'"status":(?:"([a-z_]+)"|null),')
+_OBSERVED: Final = re.compile(
+    rb'"observed_at":"([^"]+)","since":(?:"[^"]+"|null),"stale":(?:true|false),'
+    rb'"progress":\{"credential_version":\d+,"credential_at":(?:"[^"]+"|null),"offset":(\d+),'
+)
+_ENDING: Final = re.compile(
+    rb'"in_trouble":(true|false),"incident":(null|\{[^}]*\}),'
+    rb'"next_deadline":(?:null|\{"kind":"([a-z]+)","due_at":"([^"]+)"\})\}\}$'
 )
 
 
@@ -46,8 +51,9 @@ class UnreadableStateError(Exception):
     def __init__(self, encoded: bytes, error: ValidationError) -> None:
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, fault["loc"]))
+        begins = (blank_secrets(encoded) or encoded)[:120]
         super().__init__(
-            f"a state in the changelog cannot be read ({where}: {fault['msg']}), it begins {encoded[:120]!r}: "
+            f"a state in the changelog cannot be read ({where}: {fault['msg']}), it begins {begins!r}: "
             "run a worker at least as new as the one that wrote it, or remove the key by a null value there"
         )
 
@@ -136,20 +142,34 @@ class PartitionStates:
 
 def headline(encoded: bytes) -> Headline:
     """What is counted and watched of an encoded state; decodes it whole only when it must."""
-    found = _HEADLINE.search(encoded)
-    if found is None:
-        state = _decode(encoded)
-        return Headline(state.status or PENDING, state.progress.next_deadline, sighting_of(state))
-    exchange, status, observed_at, offset, in_trouble, incident, kind, due_at = found.groups()
+    try:
+        told = _headline(encoded)
+    except ValueError:
+        told = None
+    if told is not None:
+        return told
+    state = _decode(encoded)
+    return Headline(state.status or PENDING, state.progress.next_deadline, sighting_of(state))
+
+
+def _headline(encoded: bytes) -> Headline | None:
+    """The headline of a state that is laid out as we write it."""
+    exchange = _EXCHANGE.search(encoded)
+    status = _STATUS.search(encoded, exchange.end()) if exchange else None
+    observed = _OBSERVED.match(encoded, max(0, encoded.rfind(b'"observed_at":')))
+    ending = _ENDING.match(encoded, max(0, encoded.rfind(b'"in_trouble":')))
+    if exchange is None or status is None or observed is None or ending is None:
+        return None
+    in_trouble, incident, kind, due_at = ending.groups()
     return Headline(
-        PENDING if status is None else status.decode(),
+        PENDING if status[1] is None else status[1].decode(),
         None if kind is None else NextDeadline(kind=DeadlineKind(kind.decode()), due_at=_moment(due_at)),
         Sighting(
-            exchange.decode(),
-            _moment(observed_at),
+            exchange[1].decode(),
+            _moment(observed[1]),
             in_trouble == b"true",
             None if incident == b"null" else Incident.model_validate_json(incident),
-            int(offset),
+            int(observed[2]),
         ),
     )
 

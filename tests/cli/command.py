@@ -60,15 +60,15 @@ def running(*arguments: str, env: Mapping[str, str] | None = None) -> Iterator[R
         bufsize=0,
         env=dict(env or environment()),
     )
-    try:
-        with process:
+    with process:  # which waits for its end
+        try:
             yield process
             for pipe in (process.stdin, process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
             process.wait(LIMIT_S)
-    finally:
-        process.kill()
+        finally:
+            process.kill()
 
 
 def say(process: Running, line: str) -> None:
