@@ -90,7 +90,7 @@ def _lasting(state: KeyState, _at: datetime, policy: Policy) -> datetime | None:
     """When trouble that was seen often enough has also lasted long enough."""
     progress = state.progress
     streak = progress.inconclusive
-    if streak is None or streak.count < policy.inconclusive_results or state.status is Status.TEMPORARY_ISSUE:
+    if streak is None or streak.count < policy.inconclusive_results:
         return None
     since = progress.last_authoritative_at or progress.credential_at
     if since is None or CONFIRMATION[state.status][Certainty.INCONCLUSIVE] is not Confirm.WHEN_LASTING:

@@ -105,6 +105,7 @@ def _decide_result(
     in_incident = result.exchange in incidents
     assessment = blame_exchange(assess(facts)) if in_incident else assess(facts)
     made = transition(record, state, facts, assessment, in_incident=in_incident)
+    is_connected = made.state is not None and made.state.status is Status.CONNECTED
     return Decision(
         made.disposition,
         made.state,
@@ -114,10 +115,7 @@ def _decide_result(
         result=result,
         verdict=verdict,
         row=assessment.row,
-        outlived=facts.succeeded
-        and facts.has_passed
-        and made.state is not None
-        and made.state.status is Status.CONNECTED,
+        outlived=is_connected and facts.succeeded and facts.has_passed,
     )
 
 

@@ -74,23 +74,19 @@ class _Exchange:
 
     def remember(self, offset: int, incident: Incident | None) -> None:
         """The state of a key tells this of the exchange, and no other state is newer."""
-        if offset <= self._latest:
-            self._begin_anew(incident)
         if not self._stretches or self._stretches[-1].incident != incident:
             self._stretches.append(_Stretch(offset, incident))
         self._stretches[-1].keys += 1
         self._latest = offset
 
-    def _begin_anew(self, incident: Incident | None) -> None:
-        """The log was replaced by a new one, or is read again: the offsets so far say nothing of what is newer."""
-        whole = _Stretch(0, incident)
-        whole.keys = sum(stretch.keys for stretch in self._stretches)
-        self._stretches = [whole]
-
     def forget(self, offset: int) -> None:
-        """The state that told this is gone, or tells something newer."""
+        """The state that told this is gone, or tells something newer.
+
+        One from after the latest offset is of a log that was replaced by a new one: older than all others.
+        """
         place = len(self._stretches) - 1
-        while place and self._stretches[place].start > offset:
+        is_of_an_older_log = offset > self._latest
+        while place and (is_of_an_older_log or self._stretches[place].start > offset):
             place -= 1
         self._stretches[place].keys -= 1
         if not self._stretches[place].keys:

@@ -243,7 +243,7 @@ def _notice(
 
     A flapping key is not written about: what it crosses meanwhile counts as told by the notice that it has settled.
     """
-    kinds = [*first, NoticeKind.FRESH] if was_stale and not state.stale else [*first]
+    kinds = [*first, NoticeKind.FRESH] if was_stale else [*first]
     reminded = due_reminder(state, at, policy)
     if reminded is not None:
         state = evolve(state, {"progress": evolve(state.progress, {"reminded": reminded})})

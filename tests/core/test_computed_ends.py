@@ -68,6 +68,10 @@ def test_no_end_is_computed_for(fields: dict[str, Any]) -> None:
     assert ends(story) == (None, False)
 
 
+def test_a_policy_that_takes_the_key_needs_no_right_that_it_could_take() -> None:
+    assert ends(unbound("bybit", required_permissions=["read"])) == (after(days=90), True)
+
+
 def test_what_the_exchange_tells_is_not_computed() -> None:
     story = unbound(expires_at=after(days=20))
     assert ends(story) == (after(days=20), False)
@@ -287,11 +291,45 @@ def test_a_right_that_its_owner_switched_on_again_has_ninety_days_more() -> None
     assert (story.status, ends(story)) == ("connected", (after(days=121), True))
 
 
+def test_so_it_has_when_it_had_outlived_an_earlier_end() -> None:
+    story = unbound("binance")
+    story.ok(after(days=100))
+    story.ok(after(days=120), permissions=NO_SPOT)
+    story.ok(after(days=121))
+    assert (story.changes, ends(story)) == (["connected", "expired", "connected"], (after(days=211), True))
+    assert story.state is not None
+    assert story.state.progress.outlived_at is None
+
+
+def test_a_bound_key_has_outlived_nothing() -> None:
+    story = unbound("binance")
+    story.ok(after(days=100))
+    story.ok(after(days=101), ip_restricted=True)
+    assert story.state is not None
+    assert story.state.progress.outlived_at is None
+
+
 def test_a_success_that_does_not_tell_of_the_right_is_no_renewal() -> None:
     story = unbound("binance")
     story.ok(after(days=90), permissions=NO_SPOT)
     story.ok(after(days=91), permissions={"read": True})
     assert (story.status, ends(story)) == ("expired", (after(days=90), True))
+
+
+def test_an_error_is_no_renewal() -> None:
+    story = ended("bybit")
+    story.fails("key_disabled", after(days=100))
+    assert (story.status, ends(story)) == ("invalid", (after(days=90), True))
+    story.ok(after(days=101))
+    assert (story.status, ends(story)) == ("connected", (None, False))
+
+
+def test_a_key_that_was_bound_when_it_worked_again_counts_from_when_it_was_unbound() -> None:
+    story = ended("bybit")
+    story.ok(after(days=100), ip_restricted=True)
+    assert ends(story) == (None, False)
+    story.ok(after(days=110))
+    assert ends(story) == (after(days=200), True)
 
 
 def test_reminders_come_again_for_the_new_end() -> None:

@@ -213,6 +213,15 @@ def test_a_success_after_the_end_says_that_the_key_works_all_the_same() -> None:
     assert (story.changes, story.waits_for) == (["expiring", "expired", "connected"], None)
 
 
+def test_an_end_that_the_exchange_tells_stays_told_although_the_key_outlives_it() -> None:
+    """Unlike a computed one, which nobody has told."""
+    story = ends_in(20)
+    story.ok(after(days=21), expires_at=after(days=20))
+    assert story.state is not None
+    assert (story.state.expires_at, story.state.progress.expires_at) == (after(days=20), after(days=20))
+    assert story.state.progress.outlived_at is None
+
+
 def test_no_deadline_lies_before_the_result_that_set_it() -> None:
     """A failed check may tell of an end date within the window: the key is due now, not weeks ago."""
     story = Story()
@@ -259,6 +268,14 @@ def test_of_two_deadlines_of_one_moment_the_more_telling_one_comes_first() -> No
     assert story.waits_for == ("stale", after(days=10))
     story.falls_due()
     assert (story.changes, story.noticed) == (["connected", "expiring"], ["stale"])
+
+
+def test_a_reminder_comes_before_the_change_of_the_same_moment() -> None:
+    story = Story(policy=Policy(expiring_window_days=15 - 1 / 86_400))
+    story.ok(expires_at=after(days=40))
+    assert story.waits_for == ("reminder", after(days=25, seconds=1))
+    story.falls_due()
+    assert story.waits_for == ("expiring", after(days=25, seconds=1))
 
 
 def test_an_end_date_that_moves_without_a_change_of_status_moves_in_the_state() -> None:

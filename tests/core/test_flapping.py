@@ -84,6 +84,19 @@ def test_half_an_hour_after_the_last_change_it_has_settled_and_one_notice_says_w
     assert story.noticed == ["settled"]
 
 
+def test_a_key_that_never_comes_to_rest_does_not_fill_its_state() -> None:
+    story = changes_at(*range(200))
+    assert story.state is not None
+    assert len(story.state.progress.changed) == 5
+
+
+def test_a_key_that_came_to_rest_long_ago_remembers_no_changes() -> None:
+    story = changes_at(0, 10, 20)
+    story.ok(after(hours=2))
+    assert story.state is not None
+    assert story.state.progress.changed == ()
+
+
 def test_results_that_change_nothing_do_not_keep_it_flapping() -> None:
     story = flapping()
     story.fails("key_disabled", after(minutes=79))

@@ -16,6 +16,10 @@ from tests.factories import START, Crowd
 
 SECOND = timedelta(seconds=1)
 REFUSED, DOWN = "auth_failed_unspecified", "timeout"
+NO_FUTURES = {
+    "required_permissions": ["read", "spot_trade", "futures_trade"],
+    "permissions": {"read": True, "spot_trade": True, "futures_trade": False},
+}
 
 
 def connected(keys: int, policy: Policy | None = None, **fields: Any) -> Crowd:
@@ -154,8 +158,27 @@ def test_ambiguous_answers_of_keys_that_must_be_acted_on_anyway_open_none(code: 
     assert crowd.told == []
 
 
+def test_inconclusive_answers_count_whatever_the_key_is() -> None:
+    """They tell of the exchange alone."""
+    crowd = Crowd()
+    crowd.all_of(range(5), "key_disabled")
+    crowd.now += timedelta(hours=1)
+    crowd.all_of(range(5), DOWN)
+    assert crowd.told == ["incident_opened"]
+
+
 def test_a_key_whose_first_answer_is_ambiguous_counts() -> None:
     crowd = Crowd()
+    crowd.all_of(range(5), REFUSED)
+    assert crowd.told == ["incident_opened"]
+
+
+def test_a_key_that_has_no_status_yet_counts() -> None:
+    crowd = Crowd()
+    for key in range(5):
+        crowd.check(key, REFUSED)
+        crowd.now += timedelta(minutes=10)
+    assert (crowd.told, crowd.status(0)) == ([], None)
     crowd.all_of(range(5), REFUSED)
     assert crowd.told == ["incident_opened"]
 
@@ -184,6 +207,32 @@ def test_an_ambiguous_answer_counts_as_inconclusive() -> None:
     assert progress.ambiguous is None
     assert progress.inconclusive is not None
     assert (progress.inconclusive.status, progress.inconclusive.reason) == ("temporary_issue", "exchange_incident")
+
+
+@pytest.mark.parametrize(
+    ("held", "fields", "becomes"),
+    [
+        (None, None, Disposition.CHANGED),
+        (Status.CONNECTED, {}, Disposition.PENDING),
+        (Status.EXPIRING, {"expires_at": START + timedelta(days=20)}, Disposition.PENDING),
+        (Status.TEMPORARY_ISSUE, {"code": DOWN}, Disposition.UNCHANGED),
+        (Status.EXPIRED, {"code": "key_expired"}, Disposition.INCONCLUSIVE),
+        (Status.INCORRECT_PERMISSIONS, {"code": "ip_not_allowed"}, Disposition.INCONCLUSIVE),
+        (Status.WITHDRAWAL_ENABLED, {"permissions": {"withdraw": True}}, Disposition.INCONCLUSIVE),
+        (Status.INVALID, {"code": "key_disabled"}, Disposition.INCONCLUSIVE),
+        (Status.INACTIVE_FUTURES, NO_FUTURES, Disposition.INCONCLUSIVE),
+    ],
+    ids=lambda value: value.value if isinstance(value, Status) else "",
+)
+def test_what_an_ambiguous_answer_is_worth_in_it_for_each_status(
+    held: Status | None, fields: dict[str, Any] | None, becomes: Disposition
+) -> None:
+    """The column of the confirmation table for inconclusive answers."""
+    crowd = in_incident()
+    if fields is not None:
+        crowd.check(99, **fields)
+        assert crowd.status(99) is held
+    assert crowd.check(99, REFUSED).disposition is becomes
 
 
 def test_two_ambiguous_answers_make_no_key_invalid_and_lasting_trouble_is_temporary() -> None:
@@ -224,6 +273,14 @@ def test_an_ambiguous_answer_in_it_is_not_remembered_after_it() -> None:
     crowd.now += timedelta(minutes=1)
     assert crowd.check(30, REFUSED).disposition is Disposition.CHANGED
     assert crowd.status(30) is Status.INVALID
+
+
+def test_an_inconclusive_answer_keeps_its_reason() -> None:
+    crowd = in_incident()
+    crowd.check(30, "maintenance")
+    streak = crowd.states["key-30"].progress.inconclusive
+    assert streak is not None
+    assert streak.reason is Reason.MAINTENANCE
 
 
 def test_a_definite_answer_is_believed_and_marked() -> None:
@@ -371,10 +428,12 @@ def test_a_removed_key_counts_no_more() -> None:
     assert crowd.told == ["incident_opened"]
 
 
+@pytest.mark.parametrize("again", [0, 1, 2])
 @pytest.mark.parametrize("then", ["it goes on", "it restarts"])
-def test_the_removal_of_the_key_that_opened_it_is_the_same_after_a_restart(then: str) -> None:
+def test_the_removal_of_the_key_that_opened_it_is_the_same_after_a_restart(then: str, again: int) -> None:
     """What was said of the exchange last stood in that key's state, and went with it."""
     crowd = in_incident()
+    crowd.all_of([19] * again, REFUSED)
     crowd.remove(19)
     if then == "it restarts":
         crowd.restarts()
@@ -447,17 +506,18 @@ def test_a_restart_after_any_record_changes_nothing() -> None:
     assert len(told(restarts=False)) == 2
 
 
-def test_a_source_topic_that_was_made_anew_neither_keeps_an_incident_open_nor_repeats_its_end() -> None:
+def test_a_source_topic_that_was_made_anew_does_not_bring_an_old_incident_back() -> None:
     """Its offsets begin at zero again, and the states still hold the old ones."""
     crowd = in_incident()
-    crowd.all_of(range(20, 40))
-    crowd.restarts()
+    crowd.now += timedelta(minutes=10)
+    crowd.check(0)
+    crowd.now += timedelta(minutes=9, seconds=50)
     crowd.first_offset = -len(crowd.decisions)
-    for _ in range(30):
-        crowd.all_of(range(40))
+    crowd.all_of(range(1, 40))
     assert crowd.told == ["incident_opened", "incident_closed"]
-    crowd.remove(39)
-    assert crowd.incidents.open == []
+    for key in range(40):
+        crowd.remove(key)
+    assert (crowd.told, crowd.incidents.open) == (["incident_opened", "incident_closed"], [])
 
 
 # --- the policy
